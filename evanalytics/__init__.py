@@ -1,0 +1,1 @@
+"""A flight simulator and workbench for event pipelines."""
