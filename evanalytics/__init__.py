@@ -1,1 +1,71 @@
-"""A flight simulator and workbench for event pipelines."""
+"""A flight simulator and workbench for event pipelines.
+
+    import evanalytics as ev
+
+    log = ev.read_log("orders.ndjson.gz")
+    print(log.report)
+
+Names are loaded when they are first used, so that the import itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evanalytics import plots as plots
+    from evanalytics import widgets as widgets
+    from evanalytics.clock import Clock as Clock
+    from evanalytics.clock import ManualClock as ManualClock
+    from evanalytics.clock import ScaledClock as ScaledClock
+    from evanalytics.clock import SystemClock as SystemClock
+    from evanalytics.durations import parse_duration as parse_duration
+    from evanalytics.event import Event as Event
+    from evanalytics.event import events_from_json as events_from_json
+    from evanalytics.event import events_to_json as events_to_json
+    from evanalytics.exceptions import EvAnalyticsError as EvAnalyticsError
+    from evanalytics.logs.log import EventLog as EventLog
+    from evanalytics.logs.log import LogSchema as LogSchema
+    from evanalytics.logs.reader import read_log as read_log
+    from evanalytics.logs.report import ReadReport as ReadReport
+    from evanalytics.logs.sources import ReadLimits as ReadLimits
+
+_HOMES = {
+    # events and time
+    "Event": "event",
+    "events_from_json": "event",
+    "events_to_json": "event",
+    "Clock": "clock",
+    "ManualClock": "clock",
+    "ScaledClock": "clock",
+    "SystemClock": "clock",
+    "parse_duration": "durations",
+    "EvAnalyticsError": "exceptions",
+    # logs
+    "read_log": "logs.reader",
+    "ReadLimits": "logs.sources",
+    "ReadReport": "logs.report",
+    "EventLog": "logs.log",
+    "LogSchema": "logs.log",
+    # pictures and controls
+    "plots": "plots",
+    "widgets": "widgets",
+}
+_CHAPTERS = ("plots", "widgets")
+
+__all__ = tuple(_HOMES)  # noqa: PLE0604
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evanalytics' has no attribute {name!r}")
+    module = importlib.import_module(f"evanalytics.{_HOMES[name]}")
+    value = module if name in _CHAPTERS else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -10,6 +10,7 @@ SEQ, ID, TYPE, SOURCE, TIME, TS = "seq", "id", "type", "source", "time", "ts"
 SUBJECT = "subject"
 PAYLOAD = "data"
 PREFIX = "data__"
+EXTENSION = "ext"
 
 ENVELOPE = MappingProxyType(
     {

@@ -1,0 +1,32 @@
+"""A JSON document that is one array of events (a CloudEvents batch), cut into its elements."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from evanalytics.exceptions import LogReadError
+from evanalytics.logs.sources import LineChunk, LogFile, ReadLimits, read_all
+
+_MAX_BYTES = 2**30
+
+
+def split_array(file: LogFile, *, limits: ReadLimits) -> LineChunk:
+    """Return the elements of the array, one a line; "line" is then the element's number.
+
+    Raises:
+        LogReadError: The file is no JSON array, or has more than 1 GiB (write NDJSON then).
+    """
+    data = read_all(file, limits=limits)
+    if len(data) > _MAX_BYTES:
+        raise LogReadError(
+            f"{file.path}: a JSON array of more than 1 GiB; write it as NDJSON, one event a line"
+        )
+    try:
+        elements = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise LogReadError(f"{file.path}: begins as a JSON array, but is none: {error}") from error
+    lines = [bytes(element).replace(b"\r", b" ").replace(b"\n", b" ") + b"\n" for element in elements]
+    starts = np.zeros(len(lines) + 1, dtype=np.int64)
+    starts[1:] = np.cumsum([len(line) for line in lines])
+    return LineChunk(b"".join(lines), starts, first_line=1, first_byte=0)

@@ -1,0 +1,149 @@
+"""JSON records in columns of text: which are valid, what they hold, and their typed values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from evanalytics.logs.paths import PathNode, TypedPath, pointer_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+_BATCH_ROWS = 16_384  # DuckDB's threads share a table batch by batch
+_TRAILING_COMMA = r",\s*[}\]]"
+_SQL_TYPE = {pl.Int64: "BIGINT", pl.Float64: "DOUBLE", pl.Boolean: "BOOLEAN"}
+_EXACT = 2**53
+
+
+class JsonRecords:
+    """JSON records, one per row; all questions are answered by DuckDB's JSON functions.
+
+    DuckDB reads a little more than JSON: NaN and Infinity, which Python's own writer produces
+    and which are kept, and trailing commas, which are not.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, records: pa.Array) -> None:
+        """Hold records given as an Arrow array of (large) UTF-8 text without nulls."""
+        self._connection = connection
+        table = pa.table({"position": pa.array(np.arange(len(records))), "record": records})
+        batches = table.to_batches(max_chunksize=_BATCH_ROWS)
+        self._table = pa.Table.from_batches(batches, schema=table.schema)
+        self._records = records
+
+    def invalid(self) -> npt.NDArray[np.int64]:
+        """Return the positions of records that are no JSON."""
+        found = self._query("SELECT position FROM records WHERE NOT json_valid(record) ORDER BY position")
+        suspects = pl.Series(self._records).str.contains(_TRAILING_COMMA).arg_true().to_list()
+        strict = [i for i in suspects if not _is_json(self._records[i].as_py())]
+        return np.union1d(found["position"].to_numpy(), np.array(strict, dtype=np.int64))
+
+    def see_structures(self, into: PathNode) -> npt.NDArray[np.int64]:
+        """Add what the records hold to `into`; return the positions of those that are no objects."""
+        counted = self._query(
+            "SELECT json_structure(record) AS structure, min(position) AS first FROM records GROUP BY 1 ORDER BY 2"
+        )
+        others = False
+        for text in counted["structure"]:
+            structure = msgspec.json.decode(text)
+            if isinstance(structure, dict):
+                into.see(structure)
+            else:
+                others = others or text != '"JSON"'
+        if not others:
+            return np.empty(0, dtype=np.int64)
+        rows = self._query("SELECT position FROM records WHERE json_type(record) <> 'OBJECT' ORDER BY 1")
+        return rows["position"].to_numpy()
+
+    def kinds(self, keys: Sequence[str]) -> pl.Series:
+        """Return DuckDB's name of the JSON type at a path in each record; null where missing."""
+        sql = "SELECT json_type(record, ?) AS kind FROM records ORDER BY position"
+        return self._query(sql, [pointer_of(keys)])["kind"]
+
+    def without(self, patch: str) -> pl.Series:
+        """Return the records as text, less what a merge patch (RFC 7396) of nulls takes out."""
+        sql = "SELECT CAST(json_merge_patch(record, ?) AS VARCHAR) AS v FROM records ORDER BY position"
+        return self._query(sql, [patch])["v"]
+
+    def texts(self, paths: Iterable[Sequence[str]]) -> pl.DataFrame:
+        """Return the values at paths as JSON text: columns v1, v2, ...; null where missing."""
+        pointers = [pointer_of(keys) for keys in paths]
+        return self._query(
+            f"SELECT {_elements(len(pointers))} FROM (SELECT position, json_extract(record, ?) AS v FROM records)"
+            " ORDER BY position",
+            [pointers],
+        )
+
+    def values(
+        self, text: Sequence[Sequence[str]], typed: Sequence[TypedPath]
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Return the values at paths: `text` ones as v1, v2, ... of String, then the typed columns.
+
+        The second result names the typed paths that hold a number which the column's type
+        cannot hold exactly.
+        """
+        pointers = [pointer_of(keys) for keys in text] + [path.pointer for path in typed]
+        if not pointers:
+            return pl.DataFrame(), []
+        columns = [f"v[{i + 1}] AS v{i + 1}" for i in range(len(text))]
+        for number, path in enumerate(typed, len(text) + 1):
+            columns += _column_sql(number, path)
+        frame = self._query(
+            f"SELECT {', '.join(columns)} FROM (SELECT position, json_extract_string(record, ?) AS v FROM records)"
+            " ORDER BY position",
+            [pointers],
+        )
+        flags = frame.select(pl.col("^x\\d+$").any())
+        lost = {int(name[1:]) for name in flags.columns if flags[name].item()}
+        return _named(frame, len(text), typed), [
+            p.path for n, p in enumerate(typed, len(text) + 1) if n in lost
+        ]
+
+    def _query(self, sql: str, parameters: list[Any] | None = None) -> pl.DataFrame:
+        self._connection.register("records", self._table)
+        try:
+            return self._connection.sql(sql, params=parameters).pl()
+        finally:
+            self._connection.unregister("records")
+
+
+def _elements(count: int) -> str:
+    return ", ".join(f"v[{i}] AS v{i}" for i in range(1, count + 1))
+
+
+def _named(frame: pl.DataFrame, texts: int, typed: Sequence[TypedPath]) -> pl.DataFrame:
+    columns = [pl.col(f"v{i}") for i in range(1, texts + 1)]
+    columns += [pl.col(f"c{n}").cast(p.dtype).alias(p.column) for n, p in enumerate(typed, texts + 1)]
+    return frame.select(columns)
+
+
+def _column_sql(number: int, path: TypedPath) -> list[str]:
+    """Return the value cast to its type and, for numbers, a flag: the type cannot hold it exactly."""
+    text = f"v[{number}]"
+    target = _SQL_TYPE.get(type(path.dtype))
+    if target is None:
+        return [f"{text} AS c{number}"]
+    value = f"TRY_CAST({text} AS {target})"
+    if target == "BIGINT":
+        return [f"{value} AS c{number}", f"({text} IS NOT NULL AND {value} IS NULL) AS x{number}"]
+    if target == "DOUBLE":
+        whole = f"regexp_full_match({text}, '-?[0-9]+')"
+        infinite = f"(isinf({value}) AND NOT contains({text}, 'Inf'))"
+        inexact = f"CASE WHEN abs({value}) > {_EXACT} THEN {whole} OR {infinite} ELSE {value} IS NULL END"
+        return [f"{value} AS c{number}", f"({text} IS NOT NULL AND {inexact}) AS x{number}"]
+    return [f"{value} AS c{number}"]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,216 @@
+"""`read_log`: files of any known format become one event log; every record is accounted for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from evanalytics.exceptions import LogReadError
+from evanalytics.logs.connection import connect
+from evanalytics.logs.envelope import EnvelopeReader, RawRows
+from evanalytics.logs.log import EventLog, LogSchema
+from evanalytics.logs.payloads import FromColumns, Payloads, ReadAgain
+from evanalytics.logs.quarantine import BadRecord, Quarantine, bad_record, quarantine_path, read_quarantine
+from evanalytics.logs.read_csv import CsvReading
+from evanalytics.logs.read_json import JsonReading
+from evanalytics.logs.read_parquet import ParquetReading
+from evanalytics.logs.reading import Reading, Request
+from evanalytics.logs.report import ReadReport
+from evanalytics.logs.schema import ENVELOPE, SEQ
+from evanalytics.logs.sources import LogFile, Paths, ReadLimits, find_files
+from evanalytics.logs.stage import Stage
+from evanalytics.logs.tally import Tally
+
+
+def read_log(
+    paths: Paths,
+    *,
+    columns: Mapping[str, str] | None = None,
+    default_type: str | None = None,
+    default_source: str | None = None,
+    quarantine: str | os.PathLike[str] | None = None,
+    limits: ReadLimits | None = None,
+    verify: bool = True,
+    progress: bool = True,
+) -> EventLog:
+    """Read event logs: Parquet, NDJSON or CSV files (the text ones plain or gzip).
+
+    Every record becomes an event or is quarantined: `report.read == report.good +
+    report.quarantined`. Payload paths are typed over the whole log, not its first rows; where
+    that cannot be done exactly a path stays JSON, and the report says so. How times are
+    written is recognised and reported; a time without a zone is taken as UTC.
+
+    Args:
+        paths: A file, a glob, a folder (searched to the bottom), or a list of them; all of one
+            format. A quarantine file is read as the records it holds.
+        columns: Where the attributes are, for logs with other names:
+            `{"time": "ts", "type": "event_name"}`; dotted paths for nested ones. Keys: id, type,
+            source, time, subject, data.
+        default_type: The type of events that have none.
+        default_source: The source of events that have none; else the file's name, if no
+            record says its source.
+        quarantine: File or folder for records that cannot be read; else beside the log.
+        limits: What the log may ask of the machine.
+        verify: Whether to verify the checksum of Parquet files that carry ours.
+        progress: Whether to show a progress bar when it takes over two seconds.
+
+    Raises:
+        LogNotFoundError: There is no such file.
+        LogReadError: The log as a whole cannot be read; says why and what would do.
+
+    Example:
+        >>> log = read_log("data/orders.parquet")  # doctest: +SKIP
+    """
+    limits = limits or ReadLimits()
+    with tempfile.TemporaryDirectory(prefix="evanalytics-") as folder:
+        found = find_files(paths, limits=limits)
+        files = _unpack_quarantine(found, Path(folder))
+        formats = sorted({file.format for file in files})
+        if len(formats) > 1:
+            raise LogReadError(
+                f"{files[0].path}: files of different formats ({', '.join(formats)}); read each by itself"
+            )
+        request = Request(
+            files=files,
+            columns=columns,
+            default_type=default_type,
+            default_source=default_source,
+            limits=limits,
+            connection=connect(),
+            progress=progress,
+        )
+        reading: Reading
+        if formats == ["parquet"]:
+            reading = ParquetReading(request, check=verify)
+        else:
+            reading = JsonReading(request) if formats == ["ndjson"] else CsvReading(request)
+        path = quarantine_path(found[0].path, None if quarantine is None else Path(quarantine))
+        return _Reader(request, reading, path).read()
+
+
+class _Reader:
+    """Turns one reading into a log."""
+
+    def __init__(self, request: Request, reading: Reading, quarantine: Path) -> None:
+        self._request = request
+        self._reading = reading
+        self._quarantine = Quarantine(quarantine)
+        self._tally = Tally()
+        self._dropped: list[list[int]] = []
+
+    def read(self) -> EventLog:
+        self._reading.survey()
+        self._envelope = EnvelopeReader(self._reading.mapping)
+        reading = self._reading
+        if isinstance(reading, ParquetReading) and reading.is_usable_as_is and self._is_clean(reading):
+            nan = list(self._tally.nan)
+            return self._log(reading.lazy(self._envelope.forms, nan), FromColumns(self._keys()), None)
+        stage = self._stage()
+        return self._log(self._finish(stage), self._payloads(), stage)
+
+    def _is_clean(self, reading: ParquetReading) -> bool:
+        for rows in reading.checks():
+            good, bad = self._envelope.read(rows)
+            if bad:
+                self._tally = Tally()
+                return False
+            self._tally.add(good)
+        return True
+
+    def _stage(self) -> Stage:
+        stage = Stage(self._request.limits.memory_bytes)
+        with self._quarantine as quarantine:
+            for rows, refused in self._reading.rows():
+                good, bad = self._envelope.read(rows)
+                quarantine.add(_in_line_order(refused, rows, bad))
+                self._dropped.append(sorted(bad))
+                self._tally.add(good)
+                stage.add(good)
+        return stage
+
+    def _finish(self, stage: Stage) -> pl.LazyFrame:
+        lazy = stage.lazy()
+        kept = {typed.column for plan in self._reading.plans for typed in plan.typed}
+        names = [n for n in lazy.collect_schema() if n in kept or "__" not in n]
+        lazy = lazy.select(names).with_columns(pl.col(c).fill_nan(None) for c in self._tally.nan if c in kept)
+        lazy = lazy.with_row_index(SEQ).with_columns(pl.col(SEQ).cast(pl.Int64))
+        return lazy.select(*ENVELOPE, pl.exclude(*ENVELOPE))
+
+    def _payloads(self) -> Payloads:
+        if self._reading.texts() is None:
+            return FromColumns(self._keys())
+        dropped, reading = self._dropped, self._reading
+
+        def read() -> Iterator[pl.Series]:
+            texts = reading.texts()
+            assert texts is not None
+            for series, bad in zip(texts, dropped, strict=True):
+                yield series.filter(~pl.int_range(len(series), eager=True).is_in(bad)) if bad else series
+
+        return ReadAgain(read, [file.path for file in self._request.files])
+
+    def _keys(self) -> dict[str, tuple[str, ...]]:
+        return {t.column: tuple(t.path.split(".")[1:]) for t in self._reading.plans[0].typed}
+
+    def _log(self, lazy: pl.LazyFrame, payloads: Payloads, keep: object) -> EventLog:
+        plans, tally = self._reading.plans, self._tally
+        typed = {t.path: t for plan in plans for t in plan.typed}
+        nulls = tuple(path for plan in plans for path in plan.nulls)
+        json = {path: why for plan in plans for path, why in plan.json.items()}
+        report = ReadReport(
+            files=tuple(file.name for file in self._request.files),
+            read=tally.rows + self._quarantine.count,
+            good=tally.rows,
+            quarantined=self._quarantine.count,
+            reasons=dict(self._quarantine.reasons.most_common()),
+            quarantine=self._quarantine.path,
+            typed={path: str(t.dtype) for path, t in typed.items()},
+            json_paths=json,
+            nan_to_null={p: tally.nan[t.column] for p, t in typed.items() if t.column in tally.nan},
+            null_paths=nulls,
+            duplicate_ids=tally.duplicate_ids(),
+            out_of_order=tally.out_of_order,
+            start=tally.start,
+            end=tally.end,
+            notes=tuple(self._envelope.notes() + self._reading.notes()),
+        )
+        schema = LogSchema(dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, nulls)
+        return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep)
+
+
+def _in_line_order(refused: list[BadRecord], rows: RawRows, bad: Mapping[int, str]) -> list[BadRecord]:
+    found = list(refused)
+    for row, reason in bad.items():
+        byte = None if rows.byte is None else int(rows.byte[row])
+        found.append(
+            bad_record(rows.file, int(rows.line[row]), byte, reason, rows.raw(row), columns=rows.columns)
+        )
+    return sorted(found, key=lambda record: record.line)
+
+
+def _unpack_quarantine(files: list[LogFile], folder: Path) -> list[LogFile]:
+    """Replace quarantine files by files of the records they hold."""
+    out = []
+    for number, file in enumerate(files):
+        if file.format != "quarantine":
+            out.append(file)
+            continue
+        records = list(read_quarantine(file.path))
+        columns = {record.columns for record in records}
+        if len(columns) != 1:
+            raise LogReadError(f"{file.path}: holds records of several formats; split it by its 'columns'")
+        header = columns.pop()
+        suffix = ".ndjson" if header is None else ".csv"
+        path = folder / f"{number}{suffix}"
+        lines = [record.raw or "" for record in records]
+        path.write_text("\n".join(([_csv_line(header)] if header else []) + lines) + "\n", encoding="utf-8")
+        out.append(LogFile(path, file.name, "csv" if header else "ndjson", compressed=False))
+    return out
+
+
+def _csv_line(names: tuple[str, ...]) -> str:
+    return ",".join('"' + name.replace('"', '""') + '"' for name in names)

@@ -1,0 +1,57 @@
+"""Where typed rows wait until the log is whole: in memory, or past a budget in a temporary file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+import polars as pl
+
+
+class Stage:
+    """Collects frames of one schema; hands them on as one lazy frame.
+
+    Up to `memory_bytes` they stay in memory; from then on they go to Parquet files in a
+    temporary folder, which is removed when nothing refers to the stage any more.
+    """
+
+    def __init__(self, memory_bytes: int | None = None) -> None:
+        """Set the budget; None means a quarter of the machine's memory."""
+        self._budget = memory_bytes if memory_bytes is not None else _quarter_of_memory()
+        self._held: list[pl.DataFrame] = []
+        self._size = 0
+        self._folder: Path | None = None
+        self._parts = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Take one more frame."""
+        self._held.append(frame)
+        self._size += int(frame.estimated_size())
+        if self._size > self._budget:
+            self._spill()
+
+    def lazy(self) -> pl.LazyFrame:
+        """Return all frames, in the order in which they came."""
+        parts = [] if self._folder is None else [pl.scan_parquet(self._folder / "*.parquet")]
+        if self._held or not parts:
+            parts.append(pl.concat(self._held).lazy() if self._held else pl.LazyFrame())
+        return pl.concat(parts)
+
+    def _spill(self) -> None:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="evanalytics-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / f"{self._parts:08}.parquet"
+        pl.concat(self._held).write_parquet(path, compression="lz4")
+        self._parts += 1
+        self._held, self._size = [], 0
+
+
+def _quarter_of_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (AttributeError, ValueError, OSError):
+        return 2 * 2**30
