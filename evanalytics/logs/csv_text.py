@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from evanalytics.exceptions import LogReadError
-from evanalytics.logs.sources import LineChunk, LogFile, ReadLimits, read_lines
+from evanalytics.logs.sources import LogFile, ReadLimits, read_lines
 
 _QUOTE, _NEWLINE, _RETURN = 0x22, 0x0A, 0x0D
 _MAX_RECORD_LINES = 1_000  # a quote still open after so many lines was never meant to open
@@ -51,13 +51,14 @@ def read_header(file: LogFile, *, limits: ReadLimits) -> CsvHeader:
     chunk = next(read_lines(file, limits=limits), None)
     if chunk is None or chunk.too_long is not None:
         raise LogReadError(f"{file.path}: no header line")
+    lines = (chunk.line(i).decode() + "\n" for i in range(len(chunk.starts) - 1))
     try:
-        lines = [chunk.line(i).decode() + "\n" for i in range(min(len(chunk.starts) - 1, 100))]
-    except UnicodeDecodeError as error:
-        raise LogReadError(f"{file.path}: the header is not UTF-8: {error}") from error
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    reader = csv.reader(lines, delimiter=delimiter)
-    names = [name.strip() or f"unnamed_{i}" for i, name in enumerate(next(reader), 1)]
+        first = next(lines)
+        delimiter = max(_DELIMITERS, key=first.count)
+        reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter)
+        names = [name.strip() or f"unnamed_{i}" for i, name in enumerate(next(reader), 1)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LogReadError(f"{file.path}: the header cannot be read: {error}") from error
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LogReadError(f"{file.path}: two columns are called {twice[0]!r}; rename one in the header")
@@ -148,7 +149,8 @@ def _quotes_are_regular(
 
 
 def _is_blank(data: Bytes, starts: Numbers, ends: Numbers) -> npt.NDArray[np.bool_]:
-    return (ends - starts == 1) | (data[starts] == _RETURN)
+    blank: npt.NDArray[np.bool_] = (ends - starts == 1) | (data[starts] == _RETURN)
+    return blank
 
 
 def _spoilt(buffer: bytes, starts: Numbers, ends: Numbers) -> dict[int, str]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from evanalytics.exceptions import LogReadError
 from evanalytics.logs.schema import ENVELOPE, ID, PAYLOAD, SEQ, SOURCE, SUBJECT, TIME, TS, TYPE
-from evanalytics.logs.times import TimeForm, recognise_times, time_us, without_zone
+from evanalytics.logs.times import TimeForm, recognise_times, times_us, without_zone
 
 ATTRIBUTES = (ID, TYPE, SOURCE, TIME, SUBJECT, PAYLOAD)
 _OFTEN_CALLED = {
@@ -135,7 +135,7 @@ class EnvelopeReader:
             self._id(rows),
             self._text(TYPE, self.mapping.default_type),
             self._text(SOURCE, self.mapping.default_source or self._file_as_source(rows.file)),
-            time_us(pl.col(TIME), times.dtype, form).alias(TS),
+            times_us(times, form).alias(TS),
         )
         if SUBJECT in frame.columns:
             frame = frame.with_columns(pl.col(SUBJECT).cast(pl.String))

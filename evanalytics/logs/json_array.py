@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 
@@ -15,13 +17,10 @@ def split_array(file: LogFile, *, limits: ReadLimits) -> LineChunk:
     """Return the elements of the array, one a line; "line" is then the element's number.
 
     Raises:
-        LogReadError: The file is no JSON array, or has more than 1 GiB (write NDJSON then).
+        LogReadError: The file is no JSON array, or grows past 1 GiB (one event a line has no such limit).
     """
-    data = read_all(file, limits=limits)
-    if len(data) > _MAX_BYTES:
-        raise LogReadError(
-            f"{file.path}: a JSON array of more than 1 GiB; write it as NDJSON, one event a line"
-        )
+    bound = replace(limits, max_decompressed_bytes=min(limits.max_decompressed_bytes, _MAX_BYTES))
+    data = read_all(file, limits=bound)
     try:
         elements = msgspec.json.decode(data, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:

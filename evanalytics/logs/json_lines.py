@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,7 +53,7 @@ class JsonLines:
         records = JsonRecords(self._connection, _array(chunk, kept))
         invalid = records.invalid()
         if len(invalid):
-            refused |= {int(kept[i]): _why_invalid(chunk.line(kept[i])) for i in invalid}
+            refused |= {int(kept[i]): _why_invalid(chunk.line(int(kept[i]))) for i in invalid}
             kept = _kept(chunk, refused)
             records = JsonRecords(self._connection, _array(chunk, kept))
         refused |= {int(kept[i]): "not a JSON object" for i in records.see_structures(self.root)}
@@ -97,7 +96,7 @@ class JsonLines:
             file=file.name,
             line=kept + chunk.first_line,
             byte=chunk.starts[kept] + chunk.first_byte,
-            raw=lambda row: chunk.line(kept[row]),
+            raw=lambda row: chunk.line(int(kept[row])),
             refused=odd,
         )
 
@@ -176,7 +175,7 @@ def _blank_but_long(chunk: LineChunk, lengths: npt.NDArray[np.int64]) -> Iterato
     """Yield lines of 8 bytes and more that hold only white space: they begin with it."""
     begins = np.frombuffer(chunk.buffer, dtype=np.uint8)[chunk.starts[:-1]]
     suspects = np.flatnonzero((lengths >= 8) & np.isin(begins, np.frombuffer(_BLANK, dtype=np.uint8)))
-    return (int(i) for i in suspects if not chunk.line(i).strip(_BLANK))
+    return (int(i) for i in suspects if not chunk.line(int(i)).strip(_BLANK))
 
 
 def _why_invalid(line: bytes) -> str:

@@ -12,13 +12,15 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from evanalytics.logs.paths import PathNode, TypedPath, pointer_of
+from evanalytics.logs.paths import KIND, PathNode, TypedPath, pointer_of
 
 if TYPE_CHECKING:
     import duckdb
 
 _BATCH_ROWS = 16_384  # DuckDB's threads share a table batch by batch
 _TRAILING_COMMA = r",\s*[}\]]"
+_COMMAS = [",}", ",]", " }", " ]", "\t}", "\t]", "\r}", "\r]"]  # one of these is in any match of the above
+_MOST_NODES = 300
 _SQL_TYPE = {pl.Int64: "BIGINT", pl.Float64: "DOUBLE", pl.Boolean: "BOOLEAN"}
 _EXACT = 2**53
 
@@ -40,44 +42,80 @@ class JsonRecords:
 
     def invalid(self) -> npt.NDArray[np.int64]:
         """Return the positions of records that are no JSON."""
-        found = self._query("SELECT position FROM records WHERE NOT json_valid(record) ORDER BY position")
-        suspects = pl.Series(self._records).str.contains(_TRAILING_COMMA).arg_true().to_list()
-        strict = [i for i in suspects if not _is_json(self._records[i].as_py())]
-        return np.union1d(found["position"].to_numpy(), np.array(strict, dtype=np.int64))
+        found = self._query("SELECT position FROM records WHERE NOT json_valid(record)")[
+            "position"
+        ].to_numpy()
+        texts = pl.Series(self._records)
+        suspects = texts.str.contains_any(_COMMAS).arg_true()
+        suspects = suspects.filter(texts.gather(suspects).str.contains(_TRAILING_COMMA))
+        strict = [i for i in suspects if not _is_json(texts[i])]
+        return np.union1d(found, np.array(strict, dtype=np.int64))
 
     def see_structures(self, into: PathNode) -> npt.NDArray[np.int64]:
-        """Add what the records hold to `into`; return the positions of those that are no objects."""
+        """Add what the records hold to `into`; return the positions of those that are no objects.
+
+        `json_structure` says everything, but costs 2.5x as much as asking whether all is as
+        known, so it is asked only about the first records and where something is new.
+        """
+        if not into.keys:
+            self._see(into, "WHERE position < 1000")
+        if not self._is_as_known(into):
+            self._see(into, "")
+        if into.kinds <= {"object"}:
+            return np.empty(0, dtype=np.int64)
+        rows = self._query("SELECT position FROM records WHERE json_type(record) <> 'OBJECT'")
+        into.kinds.intersection_update({"object"})
+        return np.sort(rows["position"].to_numpy())
+
+    def _see(self, into: PathNode, where: str) -> None:
         counted = self._query(
-            "SELECT json_structure(record) AS structure, min(position) AS first FROM records GROUP BY 1 ORDER BY 2"
+            f"SELECT json_structure(record) AS structure, min(position) AS first FROM records {where}"
+            " GROUP BY 1 ORDER BY 2"
         )
-        others = False
         for text in counted["structure"]:
             structure = msgspec.json.decode(text)
-            if isinstance(structure, dict):
+            if isinstance(structure, dict) or structure == "JSON":
                 into.see(structure)
             else:
-                others = others or text != '"JSON"'
-        if not others:
-            return np.empty(0, dtype=np.int64)
-        rows = self._query("SELECT position FROM records WHERE json_type(record) <> 'OBJECT' ORDER BY 1")
-        return rows["position"].to_numpy()
+                into.kinds.add("other")
+
+    def _is_as_known(self, node: PathNode) -> bool:
+        """Whether the records have no key that `node` does not know; adds the kinds of their values."""
+        nodes = list(node.walk())
+        objects = [(keys, n) for keys, n in nodes if "object" in n.kinds]
+        if len(nodes) > _MOST_NODES:
+            return False
+        groups = self._query(
+            "SELECT json_type(record, ?) AS kinds, json_keys(record, ?) AS keys FROM records GROUP BY 1, 2",
+            [[pointer_of(keys) for keys, _ in nodes], [pointer_of(keys) for keys, _ in objects]],
+        )
+        for kinds, keys in groups.rows():
+            for (_, known), found in zip(objects, keys, strict=True):
+                if not known.keys.keys() >= set(found or ()):
+                    return False
+            for (_, known), kind in zip(nodes, kinds, strict=True):
+                if kind == "OBJECT" and "object" not in known.kinds:
+                    return False
+                if kind is not None:
+                    known.kinds.add(KIND[kind])
+        return True
 
     def kinds(self, keys: Sequence[str]) -> pl.Series:
         """Return DuckDB's name of the JSON type at a path in each record; null where missing."""
-        sql = "SELECT json_type(record, ?) AS kind FROM records ORDER BY position"
-        return self._query(sql, [pointer_of(keys)])["kind"]
+        sql = "SELECT position, json_type(record, ?) AS kind FROM records"
+        return self._ordered(sql, [pointer_of(keys)])["kind"]
 
     def without(self, patch: str) -> pl.Series:
         """Return the records as text, less what a merge patch (RFC 7396) of nulls takes out."""
-        sql = "SELECT CAST(json_merge_patch(record, ?) AS VARCHAR) AS v FROM records ORDER BY position"
-        return self._query(sql, [patch])["v"]
+        sql = "SELECT position, CAST(json_merge_patch(record, ?) AS VARCHAR) AS v FROM records"
+        return self._ordered(sql, [patch])["v"]
 
     def texts(self, paths: Iterable[Sequence[str]]) -> pl.DataFrame:
         """Return the values at paths as JSON text: columns v1, v2, ...; null where missing."""
         pointers = [pointer_of(keys) for keys in paths]
-        return self._query(
-            f"SELECT {_elements(len(pointers))} FROM (SELECT position, json_extract(record, ?) AS v FROM records)"
-            " ORDER BY position",
+        return self._ordered(
+            f"SELECT position, {_elements(len(pointers))}"
+            " FROM (SELECT position, json_extract(record, ?) AS v FROM records)",
             [pointers],
         )
 
@@ -95,9 +133,9 @@ class JsonRecords:
         columns = [f"v[{i + 1}] AS v{i + 1}" for i in range(len(text))]
         for number, path in enumerate(typed, len(text) + 1):
             columns += _column_sql(number, path)
-        frame = self._query(
-            f"SELECT {', '.join(columns)} FROM (SELECT position, json_extract_string(record, ?) AS v FROM records)"
-            " ORDER BY position",
+        frame = self._ordered(
+            f"SELECT position, {', '.join(columns)}"
+            " FROM (SELECT position, json_extract_string(record, ?) AS v FROM records)",
             [pointers],
         )
         flags = frame.select(pl.col("^x\\d+$").any())
@@ -106,10 +144,16 @@ class JsonRecords:
             p.path for n, p in enumerate(typed, len(text) + 1) if n in lost
         ]
 
+    def _ordered(self, sql: str, parameters: list[Any]) -> pl.DataFrame:
+        """Return rows in the records' order; DuckDB keeps it mostly, and sorting is dear."""
+        frame = self._query(sql, parameters)
+        return frame if frame["position"].is_sorted() else frame.sort("position")
+
     def _query(self, sql: str, parameters: list[Any] | None = None) -> pl.DataFrame:
         self._connection.register("records", self._table)
         try:
-            return self._connection.sql(sql, params=parameters).pl()
+            frame: pl.DataFrame = self._connection.sql(sql, params=parameters).pl()
+            return frame
         finally:
             self._connection.unregister("records")
 
@@ -136,7 +180,7 @@ def _column_sql(number: int, path: TypedPath) -> list[str]:
     if target == "DOUBLE":
         whole = f"regexp_full_match({text}, '-?[0-9]+')"
         infinite = f"(isinf({value}) AND NOT contains({text}, 'Inf'))"
-        inexact = f"CASE WHEN abs({value}) > {_EXACT} THEN {whole} OR {infinite} ELSE {value} IS NULL END"
+        inexact = f"CASE WHEN abs({value}) >= {_EXACT} THEN {whole} OR {infinite} ELSE {value} IS NULL END"
         return [f"{value} AS c{number}", f"({text} IS NOT NULL AND {inexact}) AS x{number}"]
     return [f"{value} AS c{number}"]
 

@@ -250,7 +250,7 @@ def events_of(frame: pl.DataFrame) -> Iterator[Event]:
         c: c.removeprefix(f"{EXTENSION}__") for c in frame.columns if c.startswith(f"{EXTENSION}__")
     }
     subjects = frame[SUBJECT] if SUBJECT in frame.columns else [None] * len(frame)
-    others = frame.select(extensions).rows() if extensions else [()] * len(frame)
+    others = frame.select(list(extensions)).rows() if extensions else [()] * len(frame)
     names = list(extensions.values())
     columns = (frame[ID], frame[TYPE], frame[SOURCE], frame[TIME], frame[PAYLOAD], subjects, others)
     for identity, kind, source, time, data, subject, values in zip(*columns, strict=True):

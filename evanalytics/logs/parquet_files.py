@@ -53,7 +53,7 @@ def parquet_errors(file: LogFile) -> Iterator[None]:
         yield
     except (LogReadError, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # noqa: BLE001  PanicException is no Exception
+    except BaseException as error:
         if not isinstance(
             error, pl.exceptions.PolarsError | pl.exceptions.PanicException | OSError | ValueError
         ):

@@ -13,7 +13,7 @@ from evanalytics.logs.schema import column_of
 MAX_KEYS = 250
 """An object with more different keys than this is taken for a map and stays JSON."""
 
-_KIND = {
+KIND = {
     "VARCHAR": "string",
     "BOOLEAN": "boolean",
     "BIGINT": "integer",
@@ -21,6 +21,8 @@ _KIND = {
     "HUGEINT": "integer",
     "DOUBLE": "number",
     "NULL": "null",
+    "ARRAY": "array",
+    "OBJECT": "object",
     "JSON": "object",  # how DuckDB names an object without keys
 }
 _DTYPE: dict[frozenset[str], pl.DataType] = {
@@ -49,7 +51,13 @@ class PathNode:
         elif isinstance(structure, list):
             self.kinds.add("array")
         else:
-            self.kinds.add(_KIND.get(structure, "number"))
+            self.kinds.add(KIND.get(structure, "number"))
+
+    def walk(self, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], PathNode]]:
+        """Yield this node and all below it, each with the keys that lead there."""
+        yield keys, self
+        for key, node in self.keys.items():
+            yield from node.walk((*keys, key))
 
     def child(self, keys: Iterable[str]) -> PathNode | None:
         """Return the node below these keys, or None if no row had it."""

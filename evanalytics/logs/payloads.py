@@ -41,7 +41,8 @@ class ReadAgain:
                 raise PayloadUnavailableError(
                     f"{path}: the file has changed since it was read; read the log again"
                 )
-        texts, held, reached = self._numbered(), [], 0
+        texts, reached = self._numbered(), 0
+        held: list[pl.DataFrame] = []
         for batch in batches:
             if not len(batch):
                 yield batch.with_columns(pl.lit(None, pl.String).alias(PAYLOAD))
@@ -77,7 +78,8 @@ class FromColumns:
         with connect() as connection:
             for batch in batches:
                 connection.register("batch", batch)
-                query = f"SELECT seq, CAST(json_merge_patch('{{}}', {sql}) AS VARCHAR) AS data FROM batch ORDER BY seq"
+                text = f"CAST(json_merge_patch('{{}}', {sql}) AS VARCHAR)"
+                query = f"SELECT seq, {text} AS data FROM batch ORDER BY seq"
                 texts = connection.sql(query).pl() if self._columns else _empty(batch)
                 yield batch.join(texts, on=SEQ, how="left", maintain_order="left")
 

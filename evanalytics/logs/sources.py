@@ -116,12 +116,16 @@ def read_lines(file: LogFile, *, limits: ReadLimits) -> Iterator[LineChunk]:
 
 
 def read_all(file: LogFile, *, limits: ReadLimits) -> bytes:
-    """Return the whole decompressed file."""
+    """Return the whole decompressed file, less a byte order mark."""
+    parts: list[bytes] = []
+    size = 0
     with _opened(file) as stream:
-        data = _read(file, stream, limits.max_decompressed_bytes + 1)
-    if len(data) > limits.max_decompressed_bytes:
-        raise _too_large(file, limits)
-    return data
+        while block := _read(file, stream, limits.chunk_bytes):
+            parts.append(block)
+            size += len(block)
+            if size > limits.max_decompressed_bytes:
+                raise _too_large(file, limits)
+    return b"".join(parts).removeprefix(_BOM)
 
 
 def first_byte(file: LogFile) -> bytes:
@@ -200,12 +204,13 @@ def _chunks(file: LogFile, stream: IO[bytes], limits: ReadLimits) -> Iterator[Li
     while block:
         if byte + len(rest) + len(block) > limits.max_decompressed_bytes:
             raise _too_large(file, limits)
-        buffer = rest + block
+        buffer = rest + block if rest else block
         end = buffer.rfind(b"\n") + 1
         if end:
-            chunk = LineChunk(buffer[:end], _starts(buffer[:end]), line, byte)
+            rest, buffer = buffer[end:], buffer[:end]
+            chunk = LineChunk(buffer, _starts(buffer), line, byte)
             yield chunk
-            line, byte, rest = line + len(chunk.starts) - 1, byte + end, buffer[end:]
+            line, byte = line + len(chunk.starts) - 1, byte + end
         elif len(buffer) > limits.max_line_bytes:
             length, rest = _skip_line(file, stream, buffer, limits, byte)
             yield LineChunk(buffer[:1024], np.array([0, 1024]), line, byte, too_long=length)

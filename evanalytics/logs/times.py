@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import polars as pl
@@ -15,6 +17,7 @@ _NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nan
 _NUMBER = r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$"
 _DATED = r"^\d{4}-\d{2}-\d{2}"
 _ZONED = r"\d\d:\d\d.*(Z|z|[+-]\d{2}(:?\d{2})?)$"
+_USUAL = ("%Y-%m-%dT%H:%M:%S.%6fZ", "%Y-%m-%dT%H:%M:%S.%3fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S")
 _FRACTION = r"\.(\d{6})\d*"
 
 
@@ -63,41 +66,61 @@ def recognise_times(values: pl.Series) -> TimeForm | None:
     return TimeForm(units[-1] if units else "s")  # type: ignore[arg-type]
 
 
-def time_us(column: pl.Expr, dtype: pl.DataType, form: TimeForm) -> pl.Expr:
+def times_us(values: pl.Series, form: TimeForm) -> pl.Series:
     """Return times as microseconds since the epoch (Int64); null where a value is no time.
 
     A fraction finer than a microsecond is cut off. Numbers outside the years 1973 to 5138 of
     the recognised unit are null: they were written in another unit.
     """
-    if dtype.is_temporal():
-        return column.cast(pl.Datetime("us")).cast(pl.Int64) if dtype == pl.Date else _typed(column)
-    if form.kind == "text":
-        return _iso_us(column.cast(pl.String))
-    return _epoch_us(column, dtype, form.kind)
+    if form.kind == "text" and not values.dtype.is_temporal():
+        return _iso_us(values.cast(pl.String))
+    return values.to_frame().select(time_us(pl.col(values.name), values.dtype, form)).to_series()
 
 
-def _typed(column: pl.Expr) -> pl.Expr:
-    return column.dt.timestamp("us")
+def time_us(column: pl.Expr, dtype: pl.DataType, form: TimeForm) -> pl.Expr:
+    """Return the same as `times_us`, as an expression; for typed times and epoch numbers only."""
+    if dtype == pl.Date:
+        return column.cast(pl.Datetime("us")).cast(pl.Int64)
+    return column.dt.timestamp("us") if dtype.is_temporal() else _epoch_us(column, dtype, form.kind)
 
 
-def _iso_us(text: pl.Expr) -> pl.Expr:
-    """Read ISO 8601: 'T' or a blank between date and time, any fraction, Z, an offset or none."""
-    strict = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us", strict=False)
-    rest = pl.when(strict.is_null()).then(text)  # the rare forms cost 100x: only where needed
-    loose = rest.str.strip_chars().str.replace(" ", "T", literal=True).str.replace(_FRACTION, ".$1")
+def _iso_us(texts: pl.Series) -> pl.Series:
+    """Read ISO 8601: 'T' or a blank between date and time, any fraction, Z, an offset or none.
+
+    What most logs write is tried first, each form only on what the ones before it left over:
+    the fixed-width forms cost 0.03 us a value, the general one 50 times that.
+    """
+    out = _parsed(texts, _USUAL[0])
+    for form in _USUAL[1:]:
+        out = _fill(out, texts, partial(_parsed, form=form))
+    return _fill(out, texts, _any_iso_us)
+
+
+def _fill(found: pl.Series, texts: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    left = (found.is_null() & texts.is_not_null()).arg_true()
+    return found.scatter(left, parse(texts.gather(left))) if len(left) else found
+
+
+def _parsed(texts: pl.Series, form: str) -> pl.Series:
+    return texts.str.to_datetime(form, time_unit="us", strict=False, cache=False).dt.timestamp("us")
+
+
+def _any_iso_us(texts: pl.Series) -> pl.Series:
+    plain = texts.str.strip_chars().str.replace(" ", "T", literal=True).str.replace(_FRACTION, ".$1")
     zoned = (
-        loose.str.replace("[zZ]$", "+0000")
+        plain.str.replace("[zZ]$", "+0000")
         .str.replace(r"([+-]\d\d):?(\d\d)$", "$1$2")
         .str.replace(r"(T.*[+-]\d\d)$", "${1}00")
     )
-    others = [
-        zoned.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False).dt.timestamp("us"),
-        zoned.str.to_datetime("%Y-%m-%dT%H:%M%z", time_unit="us", strict=False).dt.timestamp("us"),
-        loose.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False).dt.timestamp("us"),
-        loose.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False).dt.timestamp("us"),
-        loose.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.timestamp("us"),
-    ]
-    return pl.coalesce(strict.dt.timestamp("us"), *others)
+    return pl.select(
+        pl.coalesce(
+            _parsed(zoned, "%Y-%m-%dT%H:%M:%S%.f%z"),
+            _parsed(zoned, "%Y-%m-%dT%H:%M%z"),
+            _parsed(plain, "%Y-%m-%dT%H:%M:%S%.f"),
+            _parsed(plain, "%Y-%m-%dT%H:%M"),
+            plain.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.timestamp("us"),
+        )
+    ).to_series()
 
 
 def _epoch_us(column: pl.Expr, dtype: pl.DataType, unit: str) -> pl.Expr:

@@ -1,0 +1,97 @@
+"""The `evanalytics` command: opens the notebooks, writes sample logs, reports on a log."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evanalytics.exceptions import EvAnalyticsError
+
+_LAB_FLAGS = (  # JupyterLab as it should be: nothing is asked of the network
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--ServerApp.terminals_enabled=True",
+)
+_FIRST = "01_replay_an_event_log.ipynb"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.run is not _lab:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    try:
+        return int(options.run(options))
+    except EvAnalyticsError as error:
+        print(f"evanalytics: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="evanalytics", description="A workbench for event pipelines.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    lab = commands.add_parser(
+        "lab", help="open JupyterLab on the notebooks; further arguments go to JupyterLab"
+    )
+    lab.add_argument("log", nargs="?", help="the event log the notebooks read; else the sample log")
+    lab.set_defaults(run=_lab)
+    sample = commands.add_parser("sample", help="write a made-up order log with known answers")
+    sample.add_argument("--events", type=int, default=1_000_000, help="how many events (default: 1000000)")
+    sample.add_argument("--seed", type=int, default=7, help="another seed, another log (default: 7)")
+    sample.add_argument("--days", type=int, default=3, help="how many days they span (default: 3)")
+    sample.add_argument("--out", required=True, help=".parquet, .ndjson[.gz] or .csv[.gz]")
+    sample.set_defaults(run=_sample)
+    read = commands.add_parser("read", help="read a log and print what was found")
+    read.add_argument("log", nargs="+", help="files, globs or folders")
+    read.set_defaults(run=_read)
+    return parser
+
+
+def _lab(options: argparse.Namespace) -> int:
+    folder = notebooks_folder()
+    environment = dict(os.environ)
+    if options.log and not options.log.startswith("-"):
+        environment["EVANALYTICS_LOG"] = str(Path(options.log).resolve())
+    command = [sys.executable, "-m", "jupyter", "lab", *_LAB_FLAGS, *options.rest]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return subprocess.call([*command, str(folder / _FIRST)], env=environment)
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from evanalytics.logs.synthetic import write_sample
+
+    answers = write_sample(options.out, events=options.events, seed=options.seed, days=options.days)
+    print(answers)
+    return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    from evanalytics.logs.reader import read_log
+
+    print(read_log(options.log).report)
+    return 0
+
+
+def notebooks_folder() -> Path:
+    """Return where the notebooks are: in the working directory, or beside the package.
+
+    Raises:
+        EvAnalyticsError: They are in neither place.
+    """
+    for folder in (Path.cwd() / "notebooks", Path(__file__).parents[1] / "notebooks"):
+        if (folder / _FIRST).is_file():
+            return folder
+    raise EvAnalyticsError("the notebooks are not here; run this in a checkout of evanalytics")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Set everything up, then open the notebooks or run the tests: `python start.py lab | test | ...`.
+
+Needs Python 3.11 or newer and nothing else. The virtual environment is made in .venv from the
+pinned and hashed requirements.txt; the second time nothing is left to do. `make lab` and the
+other targets call this file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+STAMP = VENV / "evanalytics.stamp"
+PYTEST = ["-m", "pytest", "-q", "-n", "2", "--nbmake", "--nbmake-timeout=600"]
+
+COMMANDS: dict[str, list[list[str]]] = {
+    "lab": [["-m", "evanalytics.cli", "lab"]],
+    "test": [[*PYTEST, "tests", "evanalytics", "notebooks"]],
+    "notebooks": [["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=600", "notebooks"]],
+    "check": [
+        ["-m", "ruff", "format", "--check", "."],
+        ["-m", "ruff", "check", "."],
+        ["-m", "mypy"],
+    ],
+    "format": [["-m", "ruff", "format", "."], ["-m", "ruff", "check", "--fix", "."]],
+    "bench": [["-m", "tests.benchmarks"]],
+    "setup": [],
+}
+
+
+def main() -> int:
+    """Set up, then run the named command; further arguments go to it."""
+    name, *arguments = sys.argv[1:] or ["help"]
+    if name not in COMMANDS:
+        print(f"usage: python start.py {' | '.join(COMMANDS)} [arguments]")
+        return 2
+    if sys.version_info < (3, 11):
+        print(f"evanalytics needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+        return 2
+    set_up()
+    os.chdir(ROOT)
+    for command in COMMANDS[name]:
+        last = command is COMMANDS[name][-1]
+        status = subprocess.call([str(PYTHON), *command, *(arguments if last else [])])
+        if status:
+            return status
+    return 0
+
+
+def set_up() -> None:
+    """Make the virtual environment, unless it is there and fits the requirements."""
+    wanted = fingerprint()
+    if STAMP.is_file() and STAMP.read_text() == wanted:
+        return
+    print("setting up .venv (about 1 GB, once)", flush=True)
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    venv.create(VENV, with_pip=True)
+    install(["--require-hashes", "-r", "requirements.txt"])
+    install(["--no-deps", "--no-build-isolation", "-e", "."])
+    strip_notebooks_in_git()
+    STAMP.write_text(wanted)
+
+
+def install(arguments: list[str]) -> None:
+    """Install with uv, which is several times as fast; with pip where uv cannot be had."""
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    uv = BIN / ("uv.exe" if os.name == "nt" else "uv")
+    if not uv.exists():
+        subprocess.call([*pip, "uv"], cwd=ROOT)
+    fast = [str(uv), "pip", "install", "-q", "--python", str(PYTHON), *arguments]
+    if uv.exists() and subprocess.call(fast, cwd=ROOT) == 0:
+        return
+    subprocess.check_call([*pip, *arguments], cwd=ROOT)
+
+
+def strip_notebooks_in_git() -> None:
+    """Keep outputs and widget state out of commits (see .gitattributes)."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
+        return
+    clean = f'"{PYTHON.as_posix()}" -m nbstripout --extra-keys "metadata.widgets"'
+    subprocess.call(["git", "config", "filter.nbstripout.clean", clean], cwd=ROOT)
+    subprocess.call(["git", "config", "filter.nbstripout.smudge", "cat"], cwd=ROOT)
+
+
+def fingerprint() -> str:
+    """Return a hash of all that decides what is installed, and into which Python."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in ("requirements.txt", "pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
