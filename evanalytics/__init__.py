@@ -54,7 +54,7 @@ _HOMES = {
 }
 _CHAPTERS = ("plots", "widgets")
 
-__all__ = tuple(_HOMES)  # noqa: PLE0604
+__all__ = tuple(_HOMES)
 __version__ = "0.1.0"
 
 

@@ -95,21 +95,19 @@ def read_records(file: LogFile, header: CsvHeader, *, limits: ReadLimits) -> Ite
 def _cut(buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool) -> tuple[int, CsvChunk]:
     """Cut a buffer into records; return how many bytes were used, and the records."""
     data = np.frombuffer(buffer, dtype=np.uint8)
-    quotes = data == _QUOTE
-    inside = np.zeros(len(data), dtype=bool)
-    if quotes.any():
-        inside = (np.cumsum(quotes) & 1).astype(bool)
-        if not _quotes_are_regular(data, quotes, inside, ord(header.delimiter)):
-            return _cut_slowly(buffer, line, byte, header, final)
-    ends = np.flatnonzero((data == _NEWLINE) & ~inside) + 1
+    quotes = np.flatnonzero(data == _QUOTE)
+    if not _quotes_are_regular(data, quotes, ord(header.delimiter)):
+        return _cut_slowly(buffer, line, byte, header, final)
+    newlines = np.flatnonzero(data == _NEWLINE)
+    ends = _outside(newlines, quotes) + 1
     if not len(ends) or (final and ends[-1] != len(data)):
         return _cut_slowly(buffer, line, byte, header, final)
     starts = np.concatenate([[0], ends[:-1]])
-    delimiters = np.flatnonzero((data == ord(header.delimiter)) & ~inside)
+    delimiters = _outside(np.flatnonzero(data == ord(header.delimiter)), quotes)
     fields = np.diff(np.searchsorted(delimiters, np.concatenate([[0], ends]))) + 1
-    newlines = np.cumsum(data == _NEWLINE)
-    lines = line + np.concatenate([[0], newlines[ends[:-1] - 1]])
-    spans = newlines[ends - 1] - np.concatenate([[0], newlines[ends[:-1] - 1]])
+    last_lines = np.searchsorted(newlines, ends)
+    lines = line + np.concatenate([[0], last_lines[:-1]])
+    spans = np.diff(last_lines, prepend=0)
     blank = (ends - starts <= 2) & _is_blank(data, starts, ends)
     wrong = (fields != len(header.columns)) & ~blank
     if (wrong & (spans > 1)).any() or (len(header.columns) == 1 and blank.any()):
@@ -118,7 +116,7 @@ def _cut(buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool) ->
     reasons = {int(i): _wrong_count(fields[i], header) for i in np.flatnonzero(wrong)} | spoilt
     good = ~blank
     good[list(reasons)] = False
-    frame = _parse(buffer, starts, ends, good, header, bool(quotes.any()))
+    frame = _parse(buffer, starts, ends, good, header, len(quotes) > 0)
     if frame is None:
         return _cut_slowly(buffer, line, byte, header, final)
     begins, stops = starts[good], ends[good]
@@ -135,12 +133,14 @@ def _cut(buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool) ->
     )
 
 
-def _quotes_are_regular(
-    data: Bytes, quotes: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], delimiter: int
-) -> bool:
+def _outside(positions: Numbers, quotes: Numbers) -> Numbers:
+    """Return the positions with an even number of quotes before them."""
+    return positions[np.searchsorted(quotes, positions) % 2 == 0] if len(quotes) else positions
+
+
+def _quotes_are_regular(data: Bytes, quotes: Numbers, delimiter: int) -> bool:
     """Whether each quote opens a whole field, closes one, or is doubled within one."""
-    at = np.flatnonzero(quotes)
-    opening, closing = at[inside[at]], at[~inside[at]]
+    opening, closing = quotes[0::2], quotes[1::2]
     before = data[opening - 1]
     before_fits = (opening == 0) | np.isin(before, [delimiter, _NEWLINE, _QUOTE])
     after = data[np.minimum(closing + 1, len(data) - 1)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +16,7 @@ from evanalytics.logs.envelope import ATTRIBUTES, EnvelopeMap, RawRows
 from evanalytics.logs.json_array import split_array
 from evanalytics.logs.json_text import JsonRecords
 from evanalytics.logs.paths import PathNode, PathPlan, plan_paths
+from evanalytics.logs.regular_json import has_new_nulls, pick, read_regular
 from evanalytics.logs.schema import EXTENSION, PAYLOAD
 from evanalytics.logs.sources import LineChunk, LogFile, ReadLimits, first_byte, read_lines
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _NOT_SCALAR = frozenset({"OBJECT", "ARRAY", "BOOLEAN"})
 _BLANK = b" \t\r\n"
+
+Numbers = npt.NDArray[np.int64]
 
 
 class JsonLines:
@@ -37,6 +41,9 @@ class JsonLines:
         self._connection = connection
         self._limits = limits
         self._refused: dict[tuple[str, int], dict[int, str]] = {}
+        self._typed: dict[tuple[str, int], pl.DataFrame] = {}
+        self._regular: set[tuple[str, int]] = set()
+        self._room = limits.memory_budget() // 2
         self.root = PathNode()
 
     def chunks(self, file: LogFile) -> Iterator[LineChunk]:
@@ -48,17 +55,39 @@ class JsonLines:
 
     def survey(self, file: LogFile, chunk: LineChunk) -> None:
         """Note what a chunk's records hold, and which of them cannot be read."""
+        place = (file.name, chunk.first_line)
         refused = self._unreadable(chunk)
         kept = _kept(chunk, refused)
         records = JsonRecords(self._connection, _array(chunk, kept))
-        invalid = records.invalid()
-        if len(invalid):
-            refused |= {int(kept[i]): _why_invalid(chunk.line(int(kept[i]))) for i in invalid}
-            kept = _kept(chunk, refused)
-            records = JsonRecords(self._connection, _array(chunk, kept))
-        refused |= {int(kept[i]): "not a JSON object" for i in records.see_structures(self.root)}
+        records.see_first(self.root)
+        if not self._is_regular(place, chunk, kept, records):
+            invalid = records.invalid()
+            if len(invalid):
+                refused |= {int(kept[i]): _why_invalid(chunk.line(int(kept[i]))) for i in invalid}
+                kept = _kept(chunk, refused)
+                records = JsonRecords(self._connection, _array(chunk, kept))
+            if not len(invalid) or not self._is_regular(place, chunk, kept, records):
+                refused |= {int(kept[i]): "not a JSON object" for i in records.see_structures(self.root)}
         if refused:
-            self._refused[file.name, chunk.first_line] = refused
+            self._refused[place] = refused
+
+    def _is_regular(
+        self, place: tuple[str, int], chunk: LineChunk, kept: Numbers, records: JsonRecords
+    ) -> bool:
+        """Whether the fast reader can read the chunk; keeps what it read while there is room."""
+        if not len(kept):
+            return True
+        frame = read_regular(chunk, kept, self.root)
+        if frame is None:
+            return False
+        if b"null" in chunk.buffer and has_new_nulls(frame, self.root):
+            records.see_kinds(self.root)
+        self._regular.add(place)
+        size = int(frame.estimated_size())
+        if size <= self._room:
+            self._room -= size
+            self._typed[place] = frame
+        return True
 
     def plan(self, mapping: EnvelopeMap) -> tuple[PathPlan, PathPlan]:
         """Return the payload's columns, and those of further attributes (extensions)."""
@@ -79,18 +108,17 @@ class JsonLines:
         self, file: LogFile, chunk: LineChunk, mapping: EnvelopeMap, plans: tuple[PathPlan, PathPlan]
     ) -> RawRows:
         """Return a chunk's records, typed. A path whose values do not fit its type leaves its plan."""
-        refused = self._refused.get((file.name, chunk.first_line), {})
-        kept = _kept(chunk, refused)
-        records = JsonRecords(self._connection, _array(chunk, kept))
+        place = (file.name, chunk.first_line)
+        kept = _kept(chunk, self._refused.get(place, {}))
         names = [name for name in ATTRIBUTES if name in mapping.columns and name != PAYLOAD]
-        keys = [mapping.columns[name].split(".") for name in names]
-        frame, lost = records.values(keys, [*plans[0].typed, *plans[1].typed])
-        for plan, path in (
-            (plan, typed.path) for plan in plans for typed in plan.typed if typed.path in lost
-        ):
-            plan.leave_json(path, "numbers that no 64-bit type holds exactly")
-        frame = frame.rename({f"v{i}": name for i, name in enumerate(names, 1)})
-        odd = self._odd_attributes(records, dict(zip(names, keys, strict=True)))
+        keys = {name: mapping.columns[name].split(".") for name in names}
+        known = self._typed.pop(place, None)
+        if known is None and place in self._regular:
+            known = read_regular(chunk, kept, self.root)
+        frame = None if known is None else pick(known, keys, [*plans[0].typed, *plans[1].typed])
+        odd: dict[int, str] = {}
+        if frame is None:
+            frame, odd = self._looked_up(JsonRecords(self._connection, _array(chunk, kept)), keys, plans)
         return RawRows(
             frame=frame,
             file=file.name,
@@ -99,6 +127,16 @@ class JsonLines:
             raw=lambda row: chunk.line(int(kept[row])),
             refused=odd,
         )
+
+    def _looked_up(
+        self, records: JsonRecords, keys: dict[str, list[str]], plans: tuple[PathPlan, PathPlan]
+    ) -> tuple[pl.DataFrame, dict[int, str]]:
+        frame, lost = records.values(list(keys.values()), [*plans[0].typed, *plans[1].typed])
+        for plan in plans:
+            for path in [typed.path for typed in plan.typed if typed.path in lost]:
+                plan.leave_json(path, "numbers that no 64-bit type holds exactly")
+        frame = frame.rename({f"v{i}": name for i, name in enumerate(keys, 1)})
+        return frame, self._odd_attributes(records, keys)
 
     def refused(self, file: LogFile, chunk: LineChunk) -> dict[int, str]:
         """Return the lines of a chunk that are no records, with the reason, blank ones left out."""
@@ -146,12 +184,12 @@ class JsonLines:
         return odd
 
 
-def _kept(chunk: LineChunk, refused: dict[int, str]) -> npt.NDArray[np.int64]:
+def _kept(chunk: LineChunk, refused: dict[int, str]) -> Numbers:
     lines = np.arange(len(chunk.starts) - 1)
     return np.delete(lines, list(refused)) if refused else lines
 
 
-def _array(chunk: LineChunk, kept: npt.NDArray[np.int64]) -> pa.Array:
+def _array(chunk: LineChunk, kept: Numbers) -> pa.Array:
     count = len(chunk.starts) - 1
     buffers = [None, pa.py_buffer(np.ascontiguousarray(chunk.starts)), pa.py_buffer(chunk.buffer)]
     lines = pa.LargeStringArray.from_buffers(count, *buffers[1:])
@@ -171,7 +209,7 @@ def _not_utf8(chunk: LineChunk) -> Iterator[int]:
             yield index
 
 
-def _blank_but_long(chunk: LineChunk, lengths: npt.NDArray[np.int64]) -> Iterator[int]:
+def _blank_but_long(chunk: LineChunk, lengths: Numbers) -> Iterator[int]:
     """Yield lines of 8 bytes and more that hold only white space: they begin with it."""
     begins = np.frombuffer(chunk.buffer, dtype=np.uint8)[chunk.starts[:-1]]
     suspects = np.flatnonzero((lengths >= 8) & np.isin(begins, np.frombuffer(_BLANK, dtype=np.uint8)))

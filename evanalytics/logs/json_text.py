@@ -55,11 +55,9 @@ class JsonRecords:
         """Add what the records hold to `into`; return the positions of those that are no objects.
 
         `json_structure` says everything, but costs 2.5x as much as asking whether all is as
-        known, so it is asked only about the first records and where something is new.
+        known, so it is asked only where something is new.
         """
-        if not into.keys:
-            self._see(into, "WHERE position < 1000")
-        if not self._is_as_known(into):
+        if not self.see_kinds(into):
             self._see(into, "")
         if into.kinds <= {"object"}:
             return np.empty(0, dtype=np.int64)
@@ -79,8 +77,13 @@ class JsonRecords:
             else:
                 into.kinds.add("other")
 
-    def _is_as_known(self, node: PathNode) -> bool:
-        """Whether the records have no key that `node` does not know; adds the kinds of their values."""
+    def see_first(self, into: PathNode) -> None:
+        """Add what the first records hold, if nothing is known yet and they are JSON."""
+        if not into.keys:
+            self._see(into, "WHERE position < 1000 AND json_valid(record)")
+
+    def see_kinds(self, node: PathNode) -> bool:
+        """Add the kinds of the records' values; False if they have a key that `node` does not know."""
         nodes = list(node.walk())
         objects = [(keys, n) for keys, n in nodes if "object" in n.kinds]
         if len(nodes) > _MOST_NODES:

@@ -30,6 +30,7 @@ from evanalytics.logs.schema import (
     TS,
     TYPE,
 )
+from evanalytics.logs.sources import ReadLimits
 from evanalytics.logs.stage import Stage
 from evanalytics.logs.table import path_of_column
 from evanalytics.logs.tally import Tally
@@ -231,7 +232,7 @@ class EventLog:
         if order == "log":
             frames = self.batches(payload=True)
         else:
-            stage = Stage()
+            stage = Stage(ReadLimits().memory_budget())
             for frame in self.batches(payload=True):
                 stage.add(frame)
             frames = stage.lazy().sort(TS, SEQ).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)

@@ -37,10 +37,11 @@ _DTYPE: dict[frozenset[str], pl.DataType] = {
 
 @dataclass(slots=True)
 class PathNode:
-    """What was seen at one path: the kinds of its values, and the keys of its objects."""
+    """What was seen at one path: kinds of values, keys of its objects, elements of its arrays."""
 
     kinds: set[str] = field(default_factory=set)
     keys: dict[str, PathNode] = field(default_factory=dict)
+    elements: PathNode | None = None
 
     def see(self, structure: Any) -> None:
         """Add one row's structure as DuckDB's `json_structure` describes it."""
@@ -50,6 +51,9 @@ class PathNode:
                 self.keys.setdefault(key, PathNode()).see(value)
         elif isinstance(structure, list):
             self.kinds.add("array")
+            self.elements = self.elements or PathNode()
+            for element in structure:
+                self.elements.see(element)
         else:
             self.kinds.add(KIND.get(structure, "number"))
 

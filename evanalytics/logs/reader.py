@@ -122,7 +122,7 @@ class _Reader:
         return True
 
     def _stage(self) -> Stage:
-        stage = Stage(self._request.limits.memory_bytes)
+        stage = Stage(self._request.limits.memory_budget())
         with self._quarantine as quarantine:
             for rows, refused in self._reading.rows():
                 good, bad = self._envelope.read(rows)

@@ -50,6 +50,10 @@ class ReadLimits:
     chunk_bytes: int = 32 * 2**20
     memory_bytes: int | None = None
 
+    def memory_budget(self) -> int:
+        """Return how many bytes of typed rows may stay in memory."""
+        return self.memory_bytes if self.memory_bytes is not None else _quarter_of_memory()
+
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
@@ -244,3 +248,10 @@ def _starts(buffer: bytes) -> npt.NDArray[np.int64]:
     starts = np.zeros(len(newlines) + 1, dtype=np.int64)
     starts[1:] = newlines + 1
     return starts
+
+
+def _quarter_of_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (AttributeError, ValueError, OSError):
+        return 2 * 2**30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import weakref
@@ -18,9 +17,9 @@ class Stage:
     temporary folder, which is removed when nothing refers to the stage any more.
     """
 
-    def __init__(self, memory_bytes: int | None = None) -> None:
-        """Set the budget; None means a quarter of the machine's memory."""
-        self._budget = memory_bytes if memory_bytes is not None else _quarter_of_memory()
+    def __init__(self, memory_bytes: int) -> None:
+        """Set the budget."""
+        self._budget = memory_bytes
         self._held: list[pl.DataFrame] = []
         self._size = 0
         self._folder: Path | None = None
@@ -48,10 +47,3 @@ class Stage:
         pl.concat(self._held).write_parquet(path, compression="lz4")
         self._parts += 1
         self._held, self._size = [], 0
-
-
-def _quarter_of_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    except (AttributeError, ValueError, OSError):
-        return 2 * 2**30

@@ -442,3 +442,34 @@ def test_damaged_payload_text_in_parquet_is_quarantined(tmp_path: Path) -> None:
     assert log.lazy.select("id", "data__a").collect().rows() == [("e0", 1), ("e2", 3)]
     assert log.report.reasons == {"data is not JSON": 1}
     assert log.payloads()["data"].to_list() == ['{"a":1}', '{"a":3}']
+
+
+def test_two_records_on_one_line_are_quarantined_even_beside_one_over_two_lines(tmp_path: Path) -> None:
+    rows = [json.dumps(record(i)).encode() for i in range(5)]
+    rows[1] = rows[1] + b" " + rows[1]
+    rows[3] = rows[3].replace(b'"data"', b'\n"data"')
+
+    log = read_log(ndjson(tmp_path / "a.ndjson", list(rows)))
+
+    assert log.lazy.select("id").collect()["id"].to_list() == ["e0", "e2", "e4"]
+    assert [line for line, _, _ in reasons(log)] == [2, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"new": 1}, {"n": "text"}, {"n": 1.5}, {"n": None}, {"n": 2**53 + 1}, {"deep": {"x": [1]}}]
+)
+def test_one_odd_record_among_regular_ones_is_read_as_it_is(tmp_path: Path, odd: dict[str, object]) -> None:
+    rows: list[object] = [record(i, f=i / 4, deep={"y": i}) for i in range(3_000)]
+    rows[2_000] = record(2_000, **odd)
+
+    log = read_log(ndjson(tmp_path / "a.ndjson", rows), limits=ReadLimits(chunk_bytes=40_000))
+
+    assert log.report.good == 3_000
+    assert [json.loads(text) for text in log.payloads([1_999, 2_000])["data"]] == [
+        rows[1_999]["data"],
+        rows[2_000]["data"],
+    ]
+    kept = [column for column in log.schema.columns if column == "data__n"]
+    for column in kept:
+        values = log.lazy.collect()[column].to_list()
+        assert values == [r["data"]["n"] for r in rows]

@@ -1,0 +1,27 @@
+"""The `evanalytics` command."""
+
+from pathlib import Path
+
+import pytest
+
+from evanalytics.cli import main
+
+
+def test_sample_writes_a_log_that_read_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "orders.parquet"
+
+    assert main(["sample", "--events", "2000", "--out", str(path)]) == 0
+    assert main(["read", str(path)]) == 0
+    assert "2,000" in capsys.readouterr().out
+
+
+def test_an_error_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["read", "nowhere.ndjson"]) == 1
+    assert capsys.readouterr().err == "evanalytics: nowhere.ndjson: no such file or folder\n"
+
+
+def test_unknown_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sample", "--out", "x.parquet", "--evnts", "5"])
+
+    assert "unrecognized arguments: --evnts 5" in capsys.readouterr().err
