@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
+DeliveryReason = Literal["failed", "timeout", "closed"]
+"""Why a request was given up."""
+
 
 class EvAnalyticsError(Exception):
     """Base of all errors raised on purpose: catch this to catch them all."""
@@ -31,8 +37,54 @@ class PayloadUnavailableError(EvAnalyticsError, LookupError):
     """The payload's exact JSON text is wanted where it cannot be had."""
 
 
+class SampleError(EvAnalyticsError, ValueError):
+    """A sample log that cannot be made as asked, or whose answers cannot be read."""
+
+
 class PolicyError(EvAnalyticsError, ValueError):
     """A batching, throttling or delivery policy that contradicts itself."""
+
+
+class BatchError(EvAnalyticsError, RuntimeError):
+    """Events that a batch processor accepted and could not have processed.
+
+    Attributes:
+        events: The events handed back, in the order of their batches; each exactly once.
+    """
+
+    def __init__(self, message: str, events: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.events = list(events)
+
+
+class ThrottleError(EvAnalyticsError, ValueError):
+    """More tokens were asked for than a limit can ever grant, or fewer than one."""
+
+
+class ThrottleTimeoutError(EvAnalyticsError, TimeoutError):
+    """The tokens asked for were not there before the caller's deadline."""
+
+
+class DeliveryError(EvAnalyticsError, RuntimeError):
+    """A request was given up; its events are handed back.
+
+    Attributes:
+        reason: "failed" (no attempt succeeded), "timeout" (its deadline came) or "closed".
+        attempts: How many attempts were started; the last one's error is the `__cause__`.
+    """
+
+    def __init__(self, message: str, *, reason: DeliveryReason, attempts: int) -> None:
+        super().__init__(message)
+        self.reason: DeliveryReason = reason
+        self.attempts = attempts
+
+
+class SimulationError(EvAnalyticsError, ValueError):
+    """Arrivals that cannot be simulated, or a simulation that has no such answer."""
+
+
+class TuningError(EvAnalyticsError, ValueError):
+    """A grid, a constraint or measured calls that make no sense, or that nothing meets."""
 
 
 class ServiceError(EvAnalyticsError, RuntimeError):
@@ -41,6 +93,14 @@ class ServiceError(EvAnalyticsError, RuntimeError):
 
 class ServiceLockedError(ServiceError):
     """The service's file is open in another process."""
+
+
+class QueryError(ServiceError, ValueError):
+    """A question that the event service cannot answer, for it makes no sense."""
+
+
+class ReplayError(EvAnalyticsError, ValueError):
+    """A replay was asked for a speed, a place or an order that makes no sense."""
 
 
 class ClosedError(EvAnalyticsError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Writing a sample log of any size in bounded memory, in the format that the file's name says."""
+"""A sample log as a frame, or as a file of any size in the format that its name says, in bounded memory."""
 
 from __future__ import annotations
 

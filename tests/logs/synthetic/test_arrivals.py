@@ -7,7 +7,7 @@ import pytest
 
 from evanalytics.logs.synthetic.arrivals import Arrivals, arrivals
 from evanalytics.logs.synthetic.calendar import DAY, HOUR, MINUTE, START_US
-from evanalytics.logs.synthetic.draws import Ints
+from evanalytics.logs.synthetic.draws import Bools
 from evanalytics.logs.synthetic.shop import PAID, PAID_AGAIN, Shop
 
 EVENTS = 40_000
@@ -28,8 +28,8 @@ def log() -> Arrivals:
     return collected(EVENTS)
 
 
-def payments(events: Arrivals) -> Ints:
-    return (events.step == PAID) | (events.step == PAID_AGAIN)
+def payments(events: Arrivals) -> Bools:
+    return np.isin(events.step, (PAID, PAID_AGAIN))
 
 
 def test_log_has_as_many_events_as_asked_for() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evanalytics.logs.synthetic.calendar import DAY, HOUR, MINUTE, START_US, Calendar, in_flash_sale
-from evanalytics.logs.synthetic.draws import Ints
+from evanalytics.logs.synthetic.draws import Bools, Ints
 from evanalytics.logs.synthetic.shop import (
     BLACK20,
     CANCELLED,
@@ -28,11 +28,12 @@ from evanalytics.logs.synthetic.shop import (
 ORDERS = 20_480
 SHOP = Shop(seed=7, orders=ORDERS, days=3)
 ORDER = np.arange(ORDERS)
-TIMELINE = SHOP.timeline(ORDER)
+TIMELINE = SHOP.timeline(ORDER)  # a row per step
 
 
-def happened(step: int) -> np.ndarray:
-    return TIMELINE[step] != NEVER
+def happened(step: int) -> Bools:
+    occurs: Bools = TIMELINE[step] != NEVER
+    return occurs
 
 
 def orders_between(start: int, end: int) -> int:

@@ -142,10 +142,10 @@ def test_unknown_ending_is_refused_before_work(tmp_path: Path) -> None:
         write_sample(tmp_path / "orders.xlsx", events=10**12)
 
 
-@pytest.mark.parametrize("name", ["events", "days"])
-def test_no_events_or_days_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SampleError, match=f"{name} must be at least 1, got 0"):
-        write_sample(tmp_path / "orders.parquet", **{"events": 10, "days": 1, name: 0})
+@pytest.mark.parametrize(("events", "days", "wrong"), [(0, 1, "events"), (10, 0, "days")])
+def test_no_events_or_days_are_refused(tmp_path: Path, events: int, days: int, wrong: str) -> None:
+    with pytest.raises(SampleError, match=f"{wrong} must be at least 1, got 0"):
+        write_sample(tmp_path / "orders.parquet", events=events, days=days)
 
 
 @pytest.mark.parametrize("suffix", ALL)
