@@ -51,8 +51,6 @@ class EnvelopeMap:
                 f"{self.default_source!r} was given" if self.default_source else "the file's name was taken"
             )
             notes.append(f"source: the log has none, {given}")
-        if PAYLOAD not in self.columns:
-            notes.append("data: the log has none, the columns that are no attribute became the payload")
         return notes
 
 

@@ -51,10 +51,12 @@ def write_parquet(
     try:
         writer: pq.ParquetWriter | None = None
         for frame in frames:
-            table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+            table = frame.to_arrow(compat_level=pl.CompatLevel.newest())
             if writer is None:
-                writer = pq.ParquetWriter(draft, table.schema, compression="zstd", write_page_index=True)
-            writer.write_table(table.cast(writer.schema), row_group_size=row_group_size)
+                writer = pq.ParquetWriter(
+                    draft, table.schema, compression="zstd", write_page_index=True, store_schema=False
+                )
+            writer.write_table(table, row_group_size=row_group_size)
             rows += len(frame)
         if writer is None:
             raise ValueError(f"{path}: no frame to write; an empty log still needs one for its schema")
@@ -81,7 +83,7 @@ def verify(path: str | Path) -> bool:
         at, digits = place
         if _digest(stream, at).encode() != digits:
             raise LogReadError(
-                f"{path}: damaged: its checksum does not fit its content; restore it from a copy or write it again"
+                f"{path}: damaged: its checksum does not fit its content; restore it from a copy"
             )
     return True
 

@@ -13,8 +13,10 @@ from evanalytics.logs.sources import LineChunk, LogFile, ReadLimits, read_all
 _MAX_BYTES = 2**30
 
 
-def split_array(file: LogFile, *, limits: ReadLimits) -> LineChunk:
+def split_array(file: LogFile, *, limits: ReadLimits) -> LineChunk | None:
     """Return the elements of the array, one a line; "line" is then the element's number.
+
+    None for NDJSON whose first line happens to be an array.
 
     Raises:
         LogReadError: The file is no JSON array, or grows past 1 GiB (one event a line has no such limit).
@@ -24,6 +26,8 @@ def split_array(file: LogFile, *, limits: ReadLimits) -> LineChunk:
     try:
         elements = msgspec.json.decode(data, type=list[msgspec.Raw])
     except msgspec.DecodeError as error:
+        if ".json" not in file.path.suffixes:
+            return None
         raise LogReadError(f"{file.path}: begins as a JSON array, but is none: {error}") from error
     lines = [bytes(element).replace(b"\r", b" ").replace(b"\n", b" ") + b"\n" for element in elements]
     starts = np.zeros(len(lines) + 1, dtype=np.int64)

@@ -48,8 +48,9 @@ class JsonLines:
 
     def chunks(self, file: LogFile) -> Iterator[LineChunk]:
         """Yield the file's records: its lines, or the elements of one JSON array."""
-        if first_byte(file) == b"[":
-            yield split_array(file, limits=self._limits)
+        array = split_array(file, limits=self._limits) if first_byte(file) == b"[" else None
+        if array is not None:
+            yield array
         else:
             yield from read_lines(file, limits=self._limits)
 
@@ -166,7 +167,7 @@ class JsonLines:
             int(i): f"line too long: {lengths[i]:,} bytes, limit {self._limits.max_line_bytes:,}"
             for i in long
         }
-        out |= {int(i): "" for i in np.flatnonzero(lengths < 8) if not chunk.line(i).strip(_BLANK)}
+        out |= {int(i): "" for i in np.flatnonzero(lengths < 8) if not chunk.line(int(i)).strip(_BLANK)}
         out |= {i: "" for i in _blank_but_long(chunk, lengths) if i not in out}
         if not chunk.buffer.isascii():
             out |= {i: "not UTF-8" for i in _not_utf8(chunk) if i not in out}

@@ -20,7 +20,7 @@ from evanalytics.logs.read_json import JsonReading
 from evanalytics.logs.read_parquet import ParquetReading
 from evanalytics.logs.reading import Reading, Request
 from evanalytics.logs.report import ReadReport
-from evanalytics.logs.schema import ENVELOPE, SEQ
+from evanalytics.logs.schema import ENVELOPE, PAYLOAD, PREFIX, SEQ
 from evanalytics.logs.sources import LogFile, Paths, ReadLimits, find_files
 from evanalytics.logs.stage import Stage
 from evanalytics.logs.tally import Tally
@@ -156,6 +156,12 @@ class _Reader:
     def _keys(self) -> dict[str, tuple[str, ...]]:
         return {t.column: tuple(t.path.split(".")[1:]) for t in self._reading.plans[0].typed}
 
+    def _payload_note(self) -> list[str]:
+        typed = self._reading.plans[0].typed
+        if PAYLOAD in self._reading.mapping.columns or all(t.keys[0].startswith(PREFIX) for t in typed):
+            return []
+        return ["data: the log has none, the columns that are no attribute became the payload"]
+
     def _log(self, lazy: pl.LazyFrame, payloads: Payloads, keep: object) -> EventLog:
         plans, tally = self._reading.plans, self._tally
         typed = {t.path: t for plan in plans for t in plan.typed}
@@ -176,7 +182,7 @@ class _Reader:
             out_of_order=tally.out_of_order,
             start=tally.start,
             end=tally.end,
-            notes=tuple(self._envelope.notes() + self._reading.notes()),
+            notes=tuple(self._envelope.notes() + self._reading.notes() + self._payload_note()),
         )
         schema = LogSchema(dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, nulls)
         return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep)

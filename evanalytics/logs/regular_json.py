@@ -7,7 +7,7 @@ and we would not is checked here: numbers that a double rounds, two records on o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 
 import numpy as np
@@ -73,7 +73,7 @@ def has_new_nulls(frame: pl.DataFrame, shape: PathNode) -> bool:
 
 
 def pick(
-    frame: pl.DataFrame, text: dict[str, Sequence[str]], typed: Sequence[TypedPath]
+    frame: pl.DataFrame, text: Mapping[str, Sequence[str]], typed: Sequence[TypedPath]
 ) -> pl.DataFrame | None:
     """Return attributes under their names and typed paths under their columns.
 

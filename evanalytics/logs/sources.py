@@ -144,7 +144,7 @@ def first_byte(file: LogFile) -> bytes:
 def _expand(path: str) -> list[LogFile]:
     if os.path.isdir(path):
         names = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and _format_of(p) is not None)
-        logs = [n for n in names if ".quarantine" not in Path(n).name]
+        logs = [n for n in names if not n.endswith((".answers.json", ".quarantine.ndjson"))]
         if not logs:
             raise LogNotFoundError(f"{path}: the folder holds no event log ({_known()})")
         return [_log_file(Path(n), name=os.path.relpath(n, path)) for n in logs]
