@@ -43,7 +43,7 @@ def main() -> int:
     if name not in COMMANDS:
         print(f"usage: python start.py {' | '.join(COMMANDS)} [arguments]")
         return 2
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  this file runs before anything is checked
         print(f"evanalytics needs Python 3.11 or newer; this is {sys.version.split()[0]}")
         return 2
     set_up()

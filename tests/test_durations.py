@@ -50,7 +50,7 @@ def test_formatted_durations_read_back_the_same(value: timedelta) -> None:
     ],
 )
 def test_what_is_no_duration_is_refused_by_name(value: object) -> None:
-    with pytest.raises(DurationError, match="^flush_interval: "):
+    with pytest.raises(DurationError, match=r"^flush_interval: "):
         parse_duration(value, name="flush_interval")
 
 
