@@ -6,16 +6,26 @@ import asyncio
 import heapq
 import itertools
 import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from evanalytics.durations import Duration, duration_ns, parse_duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Timer(Protocol):
+    """Something that will happen, unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """Take it back; harmless once it has happened."""
+        ...
+
+
 class Clock(Protocol):
-    """What live code asks for time: a monotonic reading, a wall reading, and sleep.
+    """What live code asks for time: a monotonic reading, a wall reading, timers and sleep.
 
     Intervals and deadlines use `monotonic_ns`, which never goes back; `now` is only for
     stamps that people read.
@@ -27,6 +37,13 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the wall-clock time in UTC."""
+        ...
+
+    def call_at_ns(self, deadline_ns: int, callback: Callable[[], object]) -> Timer:
+        """Call back once `monotonic_ns()` has reached the deadline: never before, never at once.
+
+        Needs a running event loop, as a timer costs no task.
+        """
         ...
 
     async def sleep_until_ns(self, deadline_ns: int) -> None:
@@ -49,6 +66,10 @@ class SystemClock:
         """Return the wall-clock time in UTC."""
         return datetime.now(UTC)
 
+    def call_at_ns(self, deadline_ns: int, callback: Callable[[], object]) -> Timer:
+        """Call back once the monotonic clock has reached the deadline."""
+        return _LoopTimer(deadline_ns, callback)
+
     async def sleep_until_ns(self, deadline_ns: int) -> None:
         """Return once the monotonic clock has reached the deadline."""
         while (left := deadline_ns - time.monotonic_ns()) > 0:
@@ -57,6 +78,33 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
         await asyncio.sleep(seconds)
+
+
+class _LoopTimer:
+    """A timer of the event loop that never fires early.
+
+    The loop counts in floats and rounds to its resolution; nanoseconds are checked again.
+    """
+
+    __slots__ = ("_callback", "_deadline_ns", "_handle")
+
+    def __init__(self, deadline_ns: int, callback: Callable[[], object]) -> None:
+        self._deadline_ns = deadline_ns
+        self._callback = callback
+        self._arm()
+
+    def _arm(self) -> None:
+        left = max(self._deadline_ns - time.monotonic_ns(), 0)
+        self._handle = asyncio.get_running_loop().call_later(left / 1e9, self._fire)
+
+    def _fire(self) -> None:
+        if time.monotonic_ns() < self._deadline_ns:
+            self._arm()
+        else:
+            self._callback()
+
+    def cancel(self) -> None:
+        self._handle.cancel()
 
 
 class ScaledClock:
@@ -83,10 +131,20 @@ class ScaledClock:
         """Return the wall time at which this clock began plus the scaled time since."""
         return self._start + timedelta(microseconds=self.monotonic_ns() // 1_000)
 
+    def call_at_ns(self, deadline_ns: int, callback: Callable[[], object]) -> Timer:
+        """Call back once this clock has reached the deadline."""
+        return self._base.call_at_ns(self._base_ns(deadline_ns), callback)
+
     async def sleep_until_ns(self, deadline_ns: int) -> None:
         """Return once this clock has reached the deadline."""
-        while deadline_ns > self.monotonic_ns():
-            await self._base.sleep_until_ns(self._start_ns + -int(-deadline_ns // self._speed))
+        await self._base.sleep_until_ns(self._base_ns(deadline_ns))
+
+    def _base_ns(self, deadline_ns: int) -> int:
+        """Return a reading of the base at which this clock has reached the deadline."""
+        base = self._start_ns - int(-deadline_ns // self._speed)
+        while int((base - self._start_ns) * self._speed) < deadline_ns:  # floats round
+            base += 1
+        return base
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many scaled seconds."""
@@ -96,9 +154,9 @@ class ScaledClock:
 class ManualClock:
     """A clock that stands still until it is moved by hand: for tests and for prediction.
 
-    `advance` wakes sleepers in the order of their deadlines (ties: in the order in which
-    they went to sleep), each at exactly its own deadline, and lets every task run until it
-    waits again before time moves on.
+    `advance` fires timers and wakes sleepers in the order of their deadlines (ties: in the
+    order in which they were set), each at exactly its own deadline, and lets every task run
+    until it waits again before the next one, and before time moves on.
     """
 
     def __init__(self, start: datetime = _EPOCH) -> None:
@@ -106,7 +164,7 @@ class ManualClock:
         self._start = start
         self._now_ns = 0
         self._order = itertools.count()
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._timers: list[tuple[int, int, _ManualTimer]] = []
 
     def monotonic_ns(self) -> int:
         """Return the nanoseconds by which the clock has been moved."""
@@ -116,14 +174,25 @@ class ManualClock:
         """Return the start moved on by the same amount."""
         return self._start + timedelta(microseconds=self._now_ns // 1_000)
 
+    def call_at_ns(self, deadline_ns: int, callback: Callable[[], object]) -> Timer:
+        """Call back once the clock has been moved to the deadline."""
+        if deadline_ns <= self._now_ns:
+            return asyncio.get_running_loop().call_soon(callback)
+        timer = _ManualTimer(callback)
+        heapq.heappush(self._timers, (deadline_ns, next(self._order), timer))
+        return timer
+
     async def sleep_until_ns(self, deadline_ns: int) -> None:
         """Return once the clock has been moved to the deadline."""
         if deadline_ns <= self._now_ns:
             await asyncio.sleep(0)
             return
         waiter = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (deadline_ns, next(self._order), waiter))
-        await waiter
+        timer = self.call_at_ns(deadline_ns, partial(_wake, waiter))
+        try:
+            await waiter
+        finally:
+            timer.cancel()
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many seconds of this clock."""
@@ -138,15 +207,36 @@ class ManualClock:
         await settle()
         while (deadline := self.next_deadline_ns()) is not None and deadline <= target_ns:
             self._now_ns = max(self._now_ns, deadline)
-            heapq.heappop(self._sleepers)[2].set_result(None)
+            heapq.heappop(self._timers)[2].fire()
             await settle()
         self._now_ns = max(self._now_ns, target_ns)
 
     def next_deadline_ns(self) -> int | None:
-        """Return when the first sleeper wakes, or None while nobody sleeps."""
-        while self._sleepers and self._sleepers[0][2].done():
-            heapq.heappop(self._sleepers)
-        return self._sleepers[0][0] if self._sleepers else None
+        """Return when the first timer fires or sleeper wakes, or None while there is none."""
+        while self._timers and self._timers[0][2].is_cancelled:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+
+async def wait_all(futures: Iterable[asyncio.Future[Any]], *, clock: Clock, timeout: Duration | None) -> None:
+    """Return once all futures are done, or once the timeout has passed on the clock.
+
+    None of them is cancelled, whatever happens. Without a timeout it waits as long as it takes.
+    """
+    pending = {future for future in futures if not future.done()}
+    if not pending:
+        return
+    if timeout is None:
+        await asyncio.wait(pending)
+        return
+    end_ns = clock.monotonic_ns() + duration_ns(parse_duration(timeout, name="timeout"))
+    waiting = asyncio.ensure_future(asyncio.wait(pending))
+    alarm = clock.call_at_ns(end_ns, waiting.cancel)
+    try:
+        await asyncio.wait({waiting})
+    finally:
+        alarm.cancel()
+        waiting.cancel()
 
 
 async def settle() -> None:
@@ -163,3 +253,22 @@ async def settle() -> None:
     await asyncio.sleep(0)
     while ready:
         await asyncio.sleep(0)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():  # the sleeper may have been cancelled a moment ago
+        waiter.set_result(None)
+
+
+class _ManualTimer:
+    __slots__ = ("_callback", "is_cancelled")
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self._callback = callback
+        self.is_cancelled = False
+
+    def fire(self) -> None:
+        self._callback()
+
+    def cancel(self) -> None:
+        self.is_cancelled = True

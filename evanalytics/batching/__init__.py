@@ -1,0 +1,1 @@
+"""When events leave together: the policy, its live processor, its simulator."""

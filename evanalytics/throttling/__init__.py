@@ -1,0 +1,1 @@
+"""How fast requests may start: the policy, its live manager, its simulator."""
