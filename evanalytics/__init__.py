@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from evanalytics.logs.reader import read_log as read_log
     from evanalytics.logs.report import ReadReport as ReadReport
     from evanalytics.logs.sources import ReadLimits as ReadLimits
+    from evanalytics.logs.synthetic import write_sample as write_sample
+    from evanalytics.replay import Replay as Replay
+    from evanalytics.service import EmbeddedEventService as EmbeddedEventService
+    from evanalytics.service import EventServiceClient as EventServiceClient
 
 _HOMES = {
     # events and time
@@ -48,6 +52,11 @@ _HOMES = {
     "ReadReport": "logs.report",
     "EventLog": "logs.log",
     "LogSchema": "logs.log",
+    "write_sample": "logs.synthetic",
+    # replay and service
+    "Replay": "replay",
+    "EventServiceClient": "service",
+    "EmbeddedEventService": "service",
     # pictures and controls
     "plots": "plots",
     "widgets": "widgets",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import msgspec
 import narwhals.stable.v2 as nw
 import polars as pl
 
@@ -130,7 +131,7 @@ class EventLog:
             )
         )
         frame = frame.select(*ENVELOPE, pl.exclude(*ENVELOPE))
-        paths = {path_of_column(c): c for c in frame.columns if c.startswith(PREFIX)}
+        paths = {path_of_column(c): c for c in frame.columns if c.startswith((PREFIX, f"{EXTENSION}__"))}
         tally = Tally()
         tally.add(frame)
         report = ReadReport(
@@ -144,7 +145,9 @@ class EventLog:
             end=tally.end,
             notes=("taken from a frame",),
         )
-        keys = {column: tuple(path.split(".")[1:]) for path, column in paths.items()}
+        keys = {
+            column: tuple(path.split(".")[1:]) for path, column in paths.items() if column.startswith(PREFIX)
+        }
         schema = LogSchema(dict(frame.schema), paths)
         return cls(frame.lazy(), schema=schema, report=report, payloads=FromColumns(keys))
 
@@ -268,6 +271,10 @@ def events_of(frame: pl.DataFrame) -> Iterator[Event]:
 
 def decode_payload(text: str) -> Any:
     """Return the value of a payload's JSON text; NaN becomes None, as in the typed columns."""
+    try:
+        return msgspec.json.decode(text)  # 2.5x as fast, but knows no NaN
+    except (msgspec.DecodeError, RecursionError):
+        pass
     try:
         return json.loads(text, parse_constant=lambda name: None if name == "NaN" else float(name))
     except ValueError as error:

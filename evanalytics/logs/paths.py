@@ -94,6 +94,14 @@ class PathPlan:
     json: dict[str, str] = field(default_factory=dict)
     nulls: list[str] = field(default_factory=list)
 
+    def add(self, path: TypedPath) -> None:
+        """Give a path its column, unless another one's name is the same but for case."""
+        taken = next((t.path for t in self.typed if t.column.casefold() == path.column.casefold()), None)
+        if taken is None:
+            self.typed.append(path)
+        else:
+            self.json[path.path] = f"its column {path.column} collides with that of {taken}"
+
     def leave_json(self, path: str, reason: str) -> None:
         """Take a path's column away again, because its values turned out not to fit."""
         self.typed = [typed for typed in self.typed if typed.path != path]

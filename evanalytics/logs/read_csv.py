@@ -36,7 +36,8 @@ class CsvReading:
             default_type=request.default_type,
             default_source=request.default_source,
         )
-        self._table = TableRecords(request.connection, self.mapping)
+        dtypes = dict.fromkeys(self._columns, pl.String())
+        self._table = TableRecords(request.connection, self.mapping, dtypes, is_text=True)
 
     def survey(self) -> None:
         """See what the values of every column look like."""
@@ -47,14 +48,14 @@ class CsvReading:
                 self._table.survey(self._whole(chunk.frame))
         if count == 0:
             raise LogReadError(f"{self._request.name}: a header, but no record below it")
-        self.plans = (self._table.plan(), PathPlan())
+        self.plans = self._table.plan()
 
     def rows(self) -> Iterator[tuple[RawRows, list[BadRecord]]]:
         """Yield the typed rows chunk by chunk."""
         for file in self._request.each_file("reading"):
             names = self._headers[file.path].columns
             for chunk in self._chunks(file):
-                frame, refused = self._table.rows(self._whole(chunk.frame), self.plans[0])
+                frame, refused = self._table.rows(self._whole(chunk.frame), self.plans)
                 bad = [
                     bad_record(file.name, line, byte, reason, raw, columns=names)
                     for line, byte, reason, raw in chunk.bad

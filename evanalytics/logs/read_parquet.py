@@ -14,7 +14,7 @@ from evanalytics.logs.parquet_files import ParquetFile, batches, open_parquet, u
 from evanalytics.logs.paths import PathPlan
 from evanalytics.logs.quarantine import BadRecord
 from evanalytics.logs.reading import Request
-from evanalytics.logs.schema import ID, PAYLOAD, PREFIX, SEQ, SOURCE, TIME, TS, TYPE
+from evanalytics.logs.schema import ID, PAYLOAD, PREFIX, SEQ, SOURCE, SUBJECT, TIME, TS, TYPE
 from evanalytics.logs.table import TableRecords, path_of_column
 from evanalytics.logs.times import TimeForm, time_us
 
@@ -46,7 +46,7 @@ class ParquetReading:
         own = {c for a, c in self.mapping.columns.items() if a != PAYLOAD}
         if bad := [column for column in own if column in self._reasons]:
             raise LogReadError(f"{request.name}: column {bad[0]!r} cannot be used: {self._reasons[bad[0]]}")
-        self._table = TableRecords(request.connection, self.mapping)
+        self._table = TableRecords(request.connection, self.mapping, self._dtypes, is_text=False)
 
     @property
     def _json_payload(self) -> bool:
@@ -62,18 +62,15 @@ class ParquetReading:
             for file in self._each("surveying"):
                 for frame in batches(file, [self.mapping.columns[PAYLOAD]]):
                     self._table.survey(frame)
-        else:
-            self._table.survey(pl.DataFrame(schema=self._dtypes).select(self._columns))
-        plan = self._table.plan()
-        plan.json |= {path_of_column(name): why for name, why in self._reasons.items()}
-        self.plans = (plan, PathPlan())
+        self.plans = self._table.plan()
+        self.plans[0].json |= {path_of_column(name): why for name, why in self._reasons.items()}
 
     def rows(self) -> Iterator[tuple[RawRows, list[BadRecord]]]:
         """Yield the typed rows batch by batch."""
         for file in self._each("reading"):
             start = 1
             for frame in batches(file, self._columns):
-                typed, refused = self._table.rows(self._cast(frame), self.plans[0])
+                typed, refused = self._table.rows(self._cast(frame), self.plans)
                 raw = RawRows(
                     frame=typed,
                     file=file.file.name,
@@ -87,7 +84,7 @@ class ParquetReading:
 
     def checks(self) -> Iterator[RawRows]:
         """Yield what must be looked at before rows can be used as they are: attributes and floats."""
-        floats = [t for t in self.plans[0].typed if t.dtype.is_float()]
+        floats = [t for plan in self.plans for t in plan.typed if t.dtype.is_float()]
         names = {a: c for a, c in self.mapping.columns.items() if a != PAYLOAD}
         wanted = list(dict.fromkeys([*names.values(), *(typed.keys[0] for typed in floats)]))
         for file in self._each("checking"):
@@ -155,7 +152,9 @@ class ParquetReading:
             us.cast(pl.Datetime("us", "UTC")).alias(TIME),
             us.alias(TS),
         ]
-        for typed in self.plans[0].typed:
+        if SUBJECT in self.mapping.columns:
+            out.append(pl.col(self.mapping.columns[SUBJECT]).cast(pl.String).alias(SUBJECT))
+        for typed in [*self.plans[0].typed, *self.plans[1].typed]:
             name = typed.keys[0]
             value = pl.col(name).cast(typed.dtype) if name in file.schema else pl.lit(None, typed.dtype)
             out.append((value.fill_nan(None) if typed.column in nan else value).alias(typed.column))

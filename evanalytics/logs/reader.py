@@ -20,7 +20,7 @@ from evanalytics.logs.read_json import JsonReading
 from evanalytics.logs.read_parquet import ParquetReading
 from evanalytics.logs.reading import Reading, Request
 from evanalytics.logs.report import ReadReport
-from evanalytics.logs.schema import ENVELOPE, PAYLOAD, PREFIX, SEQ
+from evanalytics.logs.schema import ENVELOPE, PAYLOAD, PREFIX, SEQ, SUBJECT
 from evanalytics.logs.sources import LogFile, Paths, ReadLimits, find_files
 from evanalytics.logs.stage import Stage
 from evanalytics.logs.tally import Tally
@@ -135,7 +135,7 @@ class _Reader:
     def _finish(self, stage: Stage) -> pl.LazyFrame:
         lazy = stage.lazy()
         kept = {typed.column for plan in self._reading.plans for typed in plan.typed}
-        names = [n for n in lazy.collect_schema() if n in kept or "__" not in n]
+        names = [n for n in lazy.collect_schema() if n in kept or n in (*ENVELOPE, SUBJECT)]
         lazy = lazy.select(names).with_columns(pl.col(c).fill_nan(None) for c in self._tally.nan if c in kept)
         lazy = lazy.with_row_index(SEQ).with_columns(pl.col(SEQ).cast(pl.Int64))
         return lazy.select(*ENVELOPE, pl.exclude(*ENVELOPE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 from evanalytics.logs.envelope import EnvelopeMap
 from evanalytics.logs.json_text import JsonRecords
 from evanalytics.logs.paths import PathNode, PathPlan, TypedPath, plan_paths
-from evanalytics.logs.schema import PAYLOAD, PREFIX, column_of
+from evanalytics.logs.schema import EXTENSION, PAYLOAD, PREFIX, SEQ, TS, column_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,25 +19,40 @@ if TYPE_CHECKING:
 _INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?$|^[nN]a[nN]$"
 _LONG_INTEGER = r"^-?\d{16,}$"
-_CANDIDATES = ("integer", "number", "boolean")
+_NOT_KEPT = (SEQ, TS, "specversion")
 
 
 class TableRecords:
     """Learns from every frame of a log what its columns hold; then types them.
 
-    The payload is the JSON text in the mapped `data` column, or else every column that is no
-    attribute. Columns of text (CSV) become integers, numbers or booleans where each value of
-    the whole log is one; "007" stays text.
+    The payload is the JSON text in the mapped `data` column, and the other columns are further
+    attributes; where there is no such column, those that are no attribute are the payload.
+    In CSV, columns become integers, numbers or booleans where each value of the whole log is
+    one; "007" stays text.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, mapping: EnvelopeMap) -> None:
-        """Take the connection whose JSON functions are used, and where the attributes are."""
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        mapping: EnvelopeMap,
+        dtypes: Mapping[str, pl.DataType],
+        *,
+        is_text: bool,
+    ) -> None:
+        """Take the connection whose JSON functions are used, and the log's columns.
+
+        Args:
+            connection: A DuckDB connection.
+            mapping: Where the attributes are.
+            dtypes: The dtype of each column of the log.
+            is_text: Whether the columns are text whose types are still to be found (CSV).
+        """
         self._connection = connection
         self._mapping = mapping
-        self._own = set(mapping.columns.values())
-        self.root = PathNode()
-        self._candidates: dict[str, dict[str, bool]] = {}
-        self._dtypes: dict[str, pl.DataType] = {}
+        own = {*mapping.columns.values(), *_NOT_KEPT}
+        self._flat = {name: dtype for name, dtype in dtypes.items() if name not in own}
+        self._seen = {name: _Seen() for name in self._flat} if is_text else {}
+        self._root = PathNode()
 
     @property
     def _payload(self) -> str | None:
@@ -47,53 +62,40 @@ class TableRecords:
         """Note what a frame's payload holds."""
         if self._payload is not None:
             records, _, _ = self._records(frame)
-            records.see_structures(self.root)
-        for name in self._flat_columns(frame.columns):
-            self._dtypes.setdefault(name, frame.schema[name])
-            if frame.schema[name] == pl.String:
-                seen = self._candidates.setdefault(
-                    name, dict.fromkeys((*_CANDIDATES, "any"), True) | {"any": False}
-                )
-                _narrow(frame[name], seen)
+            records.see_structures(self._root)
+        for name, seen in self._seen.items():
+            seen.narrow(frame[name])
 
-    def plan(self) -> PathPlan:
-        """Return the columns of the payload."""
-        plan = PathPlan()
+    def plan(self) -> tuple[PathPlan, PathPlan]:
+        """Return the columns of the payload, and those of further attributes (extensions)."""
+        payload, extensions = PathPlan(), PathPlan()
         if self._payload is not None:
-            plan_paths(self.root, path=PAYLOAD, keys=(), plan=plan, skip=frozenset())
-        taken = {typed.column.casefold(): typed.path for typed in plan.typed}
-        for name in self._flat_columns(list(self._dtypes)):
-            path = path_of_column(name)
-            column = column_of(path)
-            if column.casefold() in taken:
-                plan.json[path] = f"its column {column} collides with that of {taken[column.casefold()]}"
-                continue
-            taken[column.casefold()] = path
-            plan.typed.append(TypedPath(path, column, (name,), self._dtype(name)))
-        return plan
+            plan_paths(self._root, path=PAYLOAD, keys=(), plan=payload, skip=frozenset())
+        for name, dtype in self._flat.items():
+            seen = self._seen.get(name)
+            path = path_of_column(name) if self._payload is None else extension_path(name)
+            plan = payload if path.startswith(f"{PAYLOAD}.") else extensions
+            plan.add(TypedPath(path, column_of(path), (name,), seen.dtype() if seen else dtype))
+        return payload, extensions
 
-    def rows(self, frame: pl.DataFrame, plan: PathPlan) -> tuple[pl.DataFrame, dict[int, str]]:
+    def rows(
+        self, frame: pl.DataFrame, plans: tuple[PathPlan, PathPlan]
+    ) -> tuple[pl.DataFrame, dict[int, str]]:
         """Return the attributes and the typed payload, and why rows are refused, by row."""
         refused: dict[int, str] = {}
         names = {a: c for a, c in self._mapping.columns.items() if a != PAYLOAD}
-        envelope = frame.select(pl.col(column).alias(name) for name, column in names.items())
-        flat = [typed for typed in plan.typed if typed.keys[:1] and typed.keys[0] in self._dtypes]
-        columns = [_typed(frame[typed.keys[0]], typed) for typed in flat]
-        parts = [envelope, pl.DataFrame(columns)] if columns else [envelope]
+        parts = [frame.select(pl.col(column).alias(name) for name, column in names.items())]
+        flat = plans[1].typed if self._payload is not None else [*plans[0].typed, *plans[1].typed]
+        if flat:
+            parts.append(pl.DataFrame([_typed(frame[typed.keys[0]], typed) for typed in flat]))
         if self._payload is not None:
-            typed_json = [typed for typed in plan.typed if typed not in flat]
             records, positions, refused = self._records(frame)
-            payload, lost = records.values([], typed_json)
-            for path in lost:
-                plan.leave_json(path, "numbers that no 64-bit type holds exactly")
-            if typed_json:
+            payload, lost = records.values([], plans[0].typed)
+            if plans[0].typed:
                 parts.append(_spread(payload, positions, len(frame)))
+            for path in lost:
+                plans[0].leave_json(path, "numbers that no 64-bit type holds exactly")
         return pl.concat(parts, how="horizontal"), refused
-
-    def _flat_columns(self, names: Sequence[str]) -> list[str]:
-        if self._payload is not None:
-            return []
-        return [name for name in names if name not in self._own]
 
     def _records(self, frame: pl.DataFrame) -> tuple[JsonRecords, pl.Series, dict[int, str]]:
         """Return the JSON objects of the payload, the rows they stand in, and the refused rows."""
@@ -108,38 +110,56 @@ class TableRecords:
             records = JsonRecords(self._connection, texts.gather(rows).to_arrow())
         return records, rows, refused
 
-    def _dtype(self, name: str) -> pl.DataType:
-        seen = self._candidates.get(name)
-        if seen is None or not seen["any"]:
-            return self._dtypes[name]
-        for kind, dtype in zip(_CANDIDATES, (pl.Int64(), pl.Float64(), pl.Boolean()), strict=True):
-            if seen[kind]:
-                return dtype
-        return pl.String()
+
+class _Seen:
+    """Which types each value of a text column fits so far."""
+
+    def __init__(self) -> None:
+        self._any = False
+        self._fits: dict[type[pl.DataType], bool] = {pl.Int64: True, pl.Float64: True, pl.Boolean: True}
+
+    def narrow(self, values: pl.Series) -> None:
+        """Rule out the types that one of these values does not fit."""
+        values = values.drop_nulls()
+        self._any = self._any or len(values) > 0
+        for dtype in [dtype for dtype, fits in self._fits.items() if fits]:
+            self._fits[dtype] = _fit(values, dtype)
+
+    def dtype(self) -> pl.DataType:
+        """Return the first type that all values fit; text if there are none."""
+        fitting = [dtype for dtype, fits in self._fits.items() if fits and self._any]
+        return fitting[0]() if fitting else pl.String()
 
 
 def path_of_column(name: str) -> str:
-    """Return the payload path that a flat column stands for.
+    """Return the path that a flat column stands for where the payload comes as columns.
 
     Example:
-        >>> path_of_column("data__customer__id"), path_of_column("amount")
-        ('data.customer.id', 'data.amount')
+        >>> path_of_column("data__customer__id"), path_of_column("amount"), path_of_column("ext__trace")
+        ('data.customer.id', 'data.amount', 'ext.trace')
     """
+    if name.startswith(f"{EXTENSION}__"):
+        return extension_path(name)
     inner = name.removeprefix(PREFIX).removeprefix("data.")
     return "data." + inner.replace("__", ".")
 
 
-def _narrow(values: pl.Series, seen: dict[str, bool]) -> None:
-    """Rule out the types that a value of the column does not fit."""
-    values = values.drop_nulls()
-    seen["any"] = seen["any"] or len(values) > 0
-    if seen["integer"]:
-        seen["integer"] = bool(values.str.contains(_INTEGER).all())
-    if seen["number"]:
-        fits = values.str.contains(_NUMBER).all() and not values.str.contains(_LONG_INTEGER).any()
-        seen["number"] = bool(fits)
-    if seen["boolean"]:
-        seen["boolean"] = bool(values.is_in(["true", "false", "True", "False"]).all())
+def extension_path(name: str) -> str:
+    """Return the path of a further attribute.
+
+    Example:
+        >>> extension_path("ext__trace"), extension_path("trace")
+        ('ext.trace', 'ext.trace')
+    """
+    return f"{EXTENSION}." + name.removeprefix(f"{EXTENSION}__").replace("__", ".")
+
+
+def _fit(values: pl.Series, dtype: type[pl.DataType]) -> bool:
+    if dtype == pl.Int64:
+        return bool(values.str.contains(_INTEGER).all())
+    if dtype == pl.Float64:
+        return bool(values.str.contains(_NUMBER).all() and not values.str.contains(_LONG_INTEGER).any())
+    return bool(values.is_in(["true", "false", "True", "False"]).all())
 
 
 def _typed(values: pl.Series, typed: TypedPath) -> pl.Series:

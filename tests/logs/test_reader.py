@@ -372,3 +372,36 @@ def test_frame_without_time_zone_or_with_nulls_is_refused() -> None:
 
     with pytest.raises(ColumnError, match="id: null in 100 rows"):
         EventLog.from_frame(frame)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv"])
+def test_columns_beside_a_json_payload_are_further_attributes(tmp_path: Path, name: str) -> None:
+    frame = pl.DataFrame(RECORDS).with_columns(
+        pl.col("data").struct.json_encode(),
+        trace=pl.lit("00-ab"),
+        specversion=pl.lit("1.0"),
+        subject=pl.lit("o"),
+    )
+    write_it = frame.write_parquet if name.endswith("parquet") else frame.write_csv
+    write_it(tmp_path / name)
+
+    log = read_log(tmp_path / name)
+
+    event = next(log.events())
+    assert (event.subject, event.extensions, event.data) == ("o", {"trace": "00-ab"}, RECORDS[0]["data"])
+    assert "specversion" not in "".join(log.schema.columns)
+
+
+def test_extension_columns_of_a_flat_parquet_come_back(tmp_path: Path) -> None:
+    flat().with_columns(ext__trace=pl.lit("00-ab"), subject=pl.lit("o")).write_parquet(tmp_path / "a.parquet")
+
+    event = next(read_log(tmp_path / "a.parquet").events())
+
+    assert (event.subject, event.extensions, event.data) == ("o", {"trace": "00-ab"}, RECORDS[0]["data"])
+
+
+def test_payload_numbers_of_64_bits_and_more_come_back_exactly(tmp_path: Path) -> None:
+    values = [2**63, 2**64 + 1, -(2**63), 0.1]
+    records = [{**RECORDS[0], "data": {"v": value}} for value in values]
+
+    assert [event.data["v"] for event in read_log(write(tmp_path / "a.ndjson", records)).events()] == values
