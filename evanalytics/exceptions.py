@@ -41,6 +41,10 @@ class SampleError(EvAnalyticsError, ValueError):
     """A sample log that cannot be made as asked, or whose answers cannot be read."""
 
 
+class FilterError(EvAnalyticsError, ValueError):
+    """A filter that cannot be read; says at which key, what was found and what would do."""
+
+
 class PolicyError(EvAnalyticsError, ValueError):
     """A batching, throttling or delivery policy that contradicts itself."""
 

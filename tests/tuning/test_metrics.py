@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from evanalytics import compiled
+from evanalytics.batching.policy import BatchPolicy
+from evanalytics.delivery.policy import DeliveryPolicy, Retry
+from evanalytics.delivery.service_model import ServiceModel
+from evanalytics.delivery.simulate import simulate
+from evanalytics.exceptions import SimulationError
+from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
+from evanalytics.tuning.metrics import COLUMNS, QUANTILES, measure
+from evanalytics.tuning.settings import Settings
+from tests.benchmarks.traffic import bursty_traffic
+
+DELIVERIES = {
+    "fixed": DeliveryPolicy(max_in_flight=4),
+    "uneven": DeliveryPolicy(max_in_flight=4, service=ServiceModel(distribution="lognormal", spread="9ms")),
+    "failing": DeliveryPolicy(
+        service=ServiceModel(failure_rate=0.4), retry=Retry(max_attempts=2), delivery_timeout="2s"
+    ),
+}
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+@pytest.mark.parametrize("group_by", ["type", None])
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_the_numbers_are_those_of_the_simulation(monkeypatch, delivery, group_by, is_compiled):
+    monkeypatch.setattr(compiled, "IS_COMPILED", compiled.IS_COMPILED and is_compiled)
+    batch = BatchPolicy(max_batch_size=20, flush_interval="50ms", group_by=group_by)
+    settings = Settings(batch, ThrottlePolicy(RateLimit(150, "1s")), DELIVERIES[delivery])
+    arrivals = bursty_traffic(2_000)
+
+    found = measure(arrivals, settings).to_dict()
+
+    exact = (
+        simulate(arrivals, settings.batch, settings.throttle, settings.delivery)
+        .summary(QUANTILES)
+        .to_dicts()[0]
+    )
+    counts = [name for name in COLUMNS if not name.endswith("_ns")]
+    assert {name: found[name] for name in counts} == {name: exact[name] for name in counts}
+    for name in set(COLUMNS) - set(counts):
+        assert (found[name] is None) == (exact[name] is None)
+        assert found[name] is None or exact[name] <= found[name] <= exact[name] * 1.001
+
+
+def test_no_events_have_no_numbers():
+    with pytest.raises(SimulationError, match="there are no events"):
+        measure([], Settings()).to_dict()
