@@ -16,7 +16,7 @@ from evanalytics.logs.envelope import ATTRIBUTES, EnvelopeMap, RawRows
 from evanalytics.logs.json_array import split_array
 from evanalytics.logs.json_text import JsonRecords
 from evanalytics.logs.paths import PathNode, PathPlan, plan_paths
-from evanalytics.logs.regular_json import has_new_nulls, pick, read_regular
+from evanalytics.logs.regular_json import new_nulls, pick, read_regular
 from evanalytics.logs.schema import EXTENSION, PAYLOAD
 from evanalytics.logs.sources import LineChunk, LogFile, ReadLimits, first_byte, read_lines
 
@@ -81,8 +81,8 @@ class JsonLines:
         frame = read_regular(chunk, kept, self.root)
         if frame is None:
             return False
-        if b"null" in chunk.buffer and has_new_nulls(frame, self.root):
-            records.see_kinds(self.root)
+        if b"null" in chunk.buffer and (nodes := new_nulls(frame, self.root)):
+            records.see_nulls(nodes)
         self._regular.add(place)
         size = int(frame.estimated_size())
         if size <= self._room:

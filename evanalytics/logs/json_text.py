@@ -78,9 +78,21 @@ class JsonRecords:
                 into.kinds.add("other")
 
     def see_first(self, into: PathNode) -> None:
-        """Add what the first records hold, if nothing is known yet and they are JSON."""
+        """Add what some of the records hold, if nothing is known yet and they are JSON."""
         if not into.keys:
-            self._see(into, "WHERE position < 1000 AND json_valid(record)")
+            step = max(1, len(self._records) // 2_000)
+            self._see(into, f"WHERE position % {step} = 0 AND json_valid(record)")
+
+    def see_nulls(self, nodes: Sequence[tuple[Sequence[str], PathNode]]) -> None:
+        """Note which of these paths hold an explicit null in some record."""
+        groups = self._query(
+            "SELECT json_type(record, ?) AS kinds FROM records WHERE contains(record, 'null') GROUP BY 1",
+            [[pointer_of(keys) for keys, _ in nodes]],
+        )
+        for kinds in groups["kinds"]:
+            for (_, node), kind in zip(nodes, kinds, strict=True):
+                if kind == "NULL":
+                    node.kinds.add("null")
 
     def see_kinds(self, node: PathNode) -> bool:
         """Add the kinds of the records' values; False if they have a key that `node` does not know."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from evanalytics.event import Event
-from evanalytics.exceptions import ColumnError, EventError
+from evanalytics.exceptions import ColumnError, EventError, PayloadUnavailableError
 from evanalytics.logs.engines import to_duckdb
 from evanalytics.logs.payloads import FromColumns, Payloads
 from evanalytics.logs.report import ReadReport
@@ -79,11 +79,27 @@ class LogSchema:
         raise ColumnError(f"{path}: the log has no such path; {hint}")
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A condition taken apart: what columns decide, and what is left to each event.
+
+    Attributes:
+        expression: Boolean expression over the log's columns; a null in it leaves the row out.
+            None: every row.
+        residual: Decides on the rows that the expression leaves; None: they all count.
+        reads: The paths that the residual looks at.
+    """
+
+    expression: nw.Expr | None
+    residual: Callable[[Event], bool] | None = None
+    reads: tuple[str, ...] = ()
+
+
 class Compilable(Protocol):
     """Anything that can say which rows it wants: a filter."""
 
-    def compile(self, schema: LogSchema) -> nw.Expr:
-        """Return a boolean narwhals expression over the log's columns."""
+    def compile(self, schema: LogSchema) -> Split | nw.Expr:
+        """Return a boolean narwhals expression over the log's columns, or one with a residual."""
         ...
 
 
@@ -180,10 +196,22 @@ class EventLog:
         return to_duckdb(self.lazy, connection)
 
     def where(self, condition: Compilable) -> EventLog:
-        """Return the log of the events that a filter matches; `seq` keeps its values."""
-        expression = condition.compile(self.schema)
-        lazy: pl.LazyFrame = nw.from_native(self.lazy).filter(expression).to_native()
-        return self._derived(lazy)
+        """Return the log of the events that a filter matches; `seq` keeps its values.
+
+        What columns can decide stays lazy. What only the events themselves can decide (arrays,
+        paths of mixed types) is decided here and now, on the rows that the columns leave.
+
+        Raises:
+            PayloadUnavailableError: A path has no column, and the payload is only in columns.
+        """
+        split = condition.compile(self.schema)
+        if isinstance(split, nw.Expr):
+            split = Split(split)
+        log = self
+        if split.expression is not None:
+            lazy: pl.LazyFrame = nw.from_native(self.lazy).filter(split.expression).to_native()
+            log = self._derived(lazy)
+        return log if split.residual is None else log._chosen(split.residual, split.reads)
 
     def between(self, start: datetime | None = None, end: datetime | None = None) -> EventLog:
         """Return the events with start <= time < end (aware datetimes; None leaves a side open)."""
@@ -241,6 +269,26 @@ class EventLog:
             frames = stage.lazy().sort(TS, SEQ).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
         for frame in frames:
             yield from events_of(frame)
+
+    def _chosen(self, holds: Callable[[Event], bool], reads: Iterable[str]) -> EventLog:
+        """Return the log of the events for which a function holds; it looks at these paths."""
+        if isinstance(self._payloads, FromColumns):
+            self._refuse_lost(reads)
+        kept: list[int] = []
+        for frame in self.batches(payload=True):
+            events = zip(frame[SEQ], events_of(frame), strict=True)
+            kept += [seq for seq, event in events if holds(event)]
+        wanted = pl.Series(SEQ, kept, dtype=pl.Int64)
+        return self._derived(self.lazy.filter(pl.col(SEQ).is_in(wanted.implode())))
+
+    def _refuse_lost(self, reads: Iterable[str]) -> None:
+        for path in reads:
+            for lost, reason in self.schema.json_paths.items():
+                if f"{path}.".startswith(f"{lost}.") or f"{lost}.".startswith(f"{path}."):
+                    raise PayloadUnavailableError(
+                        f"{path}: the log's columns cannot say it ({lost}: {reason}), and it has no JSON text; "
+                        "give the payload as a column of JSON text named data"
+                    )
 
     def _derived(self, lazy: pl.LazyFrame) -> EventLog:
         return EventLog(

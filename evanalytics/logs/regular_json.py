@@ -63,13 +63,13 @@ def read_regular(chunk: LineChunk, kept: npt.NDArray[np.int64], shape: PathNode)
     return frame if len(frame) == len(kept) and _is_exact(frame) else None
 
 
-def has_new_nulls(frame: pl.DataFrame, shape: PathNode) -> bool:
-    """Return whether a null stands where none was seen so far: missing key or explicit null."""
-    return any(
-        _field(keys, frame).null_count() > 0
+def new_nulls(frame: pl.DataFrame, shape: PathNode) -> list[tuple[tuple[str, ...], PathNode]]:
+    """Return the paths with a null where no explicit one was seen so far: it may be a missing key."""
+    return [
+        (keys, node)
         for keys, node in shape.walk()
-        if keys and "null" not in node.kinds and keys[0] in frame.columns and _has(frame, keys)
-    )
+        if keys and "null" not in node.kinds and _has(frame, keys) and _field(keys, frame).null_count() > 0
+    ]
 
 
 def pick(
