@@ -63,7 +63,8 @@ def read_log(
         LogReadError: The log as a whole cannot be read; says why and what would do.
 
     Example:
-        >>> log = read_log("data/orders.parquet")  # doctest: +SKIP
+        log = read_log("clicks/*.ndjson.gz", columns={"time": "ts", "type": "event_name"})
+        print(log.report)
     """
     limits = limits or ReadLimits()
     with tempfile.TemporaryDirectory(prefix="evanalytics-") as folder:
@@ -184,7 +185,8 @@ class _Reader:
             end=tally.end,
             notes=tuple(self._envelope.notes() + self._reading.notes() + self._payload_note()),
         )
-        schema = LogSchema(dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, nulls)
+        unclear = tuple(dict.fromkeys([*nulls, *report.nan_to_null]))  # a null that may have been a value
+        schema = LogSchema(dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, unclear)
         return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep)
 
 
