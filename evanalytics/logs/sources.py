@@ -48,7 +48,7 @@ class ReadLimits:
     max_line_bytes: int = 16 * 2**20
     max_files: int = 10_000
     max_decompressed_bytes: int = 2**40
-    chunk_bytes: int = 32 * 2**20
+    chunk_bytes: int = 16 * 2**20
     memory_bytes: int | None = None
 
     def memory_budget(self) -> int:

@@ -1,0 +1,182 @@
+"""Bloom filters: adding and asking over a column and per id, beside other libraries and a semi join.
+
+Peers that are not installed are left out (`pip install rbloom fastbloom-rs`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from evanalytics.bloom.bits import CompiledBits
+from evanalytics.bloom.index import BloomFilterIndex
+from evanalytics.bloom.measurement import random_ids
+from evanalytics.lookup.catalog import LogCatalog
+from tests.benchmarks.measure import Row, median_s
+
+COUNT = 1_000_000
+ERROR_RATE = 0.01
+FILES, ROWS = 100, 100_000
+
+
+def rows() -> Iterator[Row]:
+    """Yield one row per benchmark."""
+    present, absent = random_ids(COUNT, seed=1), random_ids(COUNT, seed=2)
+    asked = pl.concat([present[: COUNT // 2], absent[: COUNT // 2]]).shuffle(seed=3)
+    yield from _adding(present)
+    yield from _asking(present, asked)
+    yield from _one_by_one(present, absent)
+    yield _memory()
+    yield from _catalog()
+
+
+def filled(ids: pl.Series, error_rate: float = ERROR_RATE) -> BloomFilterIndex:
+    """Return an index made for just these ids."""
+    index = BloomFilterIndex(error_rate, len(ids))
+    index.add_many(ids)
+    return index
+
+
+def _adding(ids: pl.Series) -> Iterator[Row]:
+    ours = median_s(partial(filled, ids)) / len(ids)
+    texts = ids.to_list()
+    aims = {"rbloom": "2.5x", "rbloom, savable hash": "8x", "fastbloom-rs": ""}
+    for name, peer in _peers().items():
+        theirs = median_s(partial(peer, texts), runs=3) / len(ids)
+        yield Row("bulk add, per id", ours, 7, _against(name, theirs, ours), aims[name])
+
+
+def _asking(present: pl.Series, asked: pl.Series) -> Iterator[Row]:
+    """Half of the ids asked for are there; peers take a list of str, which is made beforehand."""
+    index = filled(present)
+    ours = median_s(partial(index.might_contain_many, asked)) / len(asked)
+    texts, known = asked.to_list(), present.to_list()
+    aims = {"rbloom": "6x", "rbloom, savable hash": "12x", "fastbloom-rs": "5x"}
+    for name, peer in _peers().items():
+        ask = peer(known)
+        theirs = median_s(partial(ask, texts), runs=3) / len(asked)
+        yield Row("bulk query, per id", ours, 7, _against(name, theirs, ours), aims[name])
+    left, right = asked.to_frame("id"), present.to_frame("id")
+    join = median_s(lambda: left.join(right, on="id", how="semi"), runs=5) / len(asked)
+    yield Row("bulk query, per id", ours, 7, _against("polars semi join", join, ours), "3.5x")
+    bits = index._bits
+    if isinstance(bits, CompiledBits):
+        hashing = median_s(partial(bits.hashes, asked)) / len(asked)
+        yield Row(
+            "bulk query, per id", ours, 7, f"{ours / hashing:.2f}x hashing ({_ns(hashing)})", "at most 2x"
+        )
+    for error_rate in (0.001, 0.0001):
+        other = filled(present, error_rate)
+        cost = median_s(partial(other.might_contain_many, asked)) / len(asked)
+        yield Row(f"bulk query at {error_rate:.2%}, per id", cost, 7, str(other.shape))
+
+
+def _one_by_one(present: pl.Series, absent: pl.Series) -> Iterator[Row]:
+    index = filled(present)
+    for name, ids in {"present": present, "absent": absent}.items():
+        texts = ids[:100_000].to_list()
+        ask = index.might_contain
+
+        def work(texts: list[str] = texts, ask: Callable[[str], bool] = ask) -> None:
+            for text in texts:
+                ask(text)
+
+        yield Row(f"might_contain, {name}", median_s(work) / len(texts), 7, "", "600 ns")
+
+
+def _memory() -> Row:
+    begin = time.perf_counter()
+    ratio = BloomFilterIndex(ERROR_RATE, 10_000_000).bytes * 8 / (1e7 * math.log(100) / math.log(2) ** 2)
+    return Row(
+        "make an index for 10M ids",
+        time.perf_counter() - begin,
+        1,
+        f"{ratio:.4f}x the optimum's bits",
+        "1.11x",
+    )
+
+
+def _catalog() -> Iterator[Row]:
+    """A folder of 100 logs, 10M events in all; half of the lookups are in vain."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(FILES):
+            ids = random_ids(ROWS, seed=100 + number)
+            frame = pl.DataFrame({"id": ids, "ts": pl.int_range(ROWS, eager=True)})
+            frame.write_parquet(Path(folder) / f"{number:03}.parquet", row_group_size=ROWS)
+        begin = time.perf_counter()
+        catalog = LogCatalog(folder, progress=False)
+        yield Row(
+            "catalog of 100 logs, 10M events: make",
+            time.perf_counter() - begin,
+            1,
+            f"{catalog.bytes:,} bytes",
+        )
+        yield Row("catalog: open again", median_s(partial(LogCatalog, folder, progress=False), runs=3), 3)
+        for name, id in {"absent": random_ids(1, seed=99)[0], "present": ids[ROWS // 2]}.items():
+            ours = median_s(partial(catalog.look_up, id))
+            scan = median_s(partial(_scan, folder, id), runs=3)
+            read = len(catalog.look_up(id).read)
+            yield Row(
+                f"catalog: look up, {name}, {read} of {catalog.row_groups} row groups read",
+                ours,
+                7,
+                f"{scan / ours:,.0f}x a DuckDB scan ({scan * 1e3:,.0f} ms)",
+            )
+
+
+def _scan(folder: str, id: str) -> list[tuple[object, ...]]:
+    with duckdb.connect() as connection:
+        sql = f"SELECT * FROM read_parquet('{folder}/*.parquet') WHERE id = $id"
+        return connection.execute(sql, {"id": id}).fetchall()
+
+
+def _peers() -> dict[str, Callable[[list[str]], Callable[[list[str]], object]]]:
+    """Return what fills each peer with ids and hands back what asks it for others."""
+    peers: dict[str, Callable[[list[str]], Callable[[list[str]], object]]] = {}
+    try:
+        import rbloom
+
+        peers["rbloom"] = partial(_rbloom, partial(rbloom.Bloom, hash_func=hash))
+        peers["rbloom, savable hash"] = partial(_rbloom, partial(rbloom.Bloom, hash_func=_savable_hash))
+    except ImportError:
+        pass
+    try:
+        import fastbloom_rs
+
+        peers["fastbloom-rs"] = partial(_fastbloom, fastbloom_rs)
+    except ImportError:
+        pass
+    return peers
+
+
+def _rbloom(make: Callable[..., object], texts: list[str]) -> Callable[[list[str]], object]:
+    bloom = make(len(texts), ERROR_RATE)
+    bloom.update(texts)  # type: ignore[attr-defined]
+    return lambda asked: [text in bloom for text in asked]  # type: ignore[operator]
+
+
+def _fastbloom(library: object, texts: list[str]) -> Callable[[list[str]], object]:
+    bloom = library.FilterBuilder(len(texts), ERROR_RATE).build_bloom_filter()  # type: ignore[attr-defined]
+    bloom.add_str_batch(texts)
+    return lambda asked: bloom.contains_str_batch(asked)
+
+
+def _savable_hash(text: str) -> int:
+    """As rbloom's documentation advises: its default hash differs from process to process."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big", signed=True)
+
+
+def _against(name: str, theirs: float, ours: float) -> str:
+    return f"{theirs / ours:,.1f}x {name} ({_ns(theirs)})"
+
+
+def _ns(seconds: float) -> str:
+    return f"{seconds * 1e9:,.0f} ns"
