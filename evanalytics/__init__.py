@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evanalytics import plots as plots
     from evanalytics import widgets as widgets
+    from evanalytics.batching.policy import BatchPolicy as BatchPolicy
+    from evanalytics.batching.processor import BatchProcessor as BatchProcessor
     from evanalytics.clock import Clock as Clock
     from evanalytics.clock import ManualClock as ManualClock
     from evanalytics.clock import ScaledClock as ScaledClock
     from evanalytics.clock import SystemClock as SystemClock
+    from evanalytics.delivery.dispatcher import Dispatcher as Dispatcher
+    from evanalytics.delivery.policy import DeliveryPolicy as DeliveryPolicy
+    from evanalytics.delivery.policy import Retry as Retry
+    from evanalytics.delivery.service_model import ServiceModel as ServiceModel
+    from evanalytics.delivery.simulate import simulate as simulate
     from evanalytics.durations import parse_duration as parse_duration
     from evanalytics.event import Event as Event
     from evanalytics.event import events_from_json as events_from_json
@@ -34,6 +41,20 @@ if TYPE_CHECKING:
     from evanalytics.replay import Replay as Replay
     from evanalytics.service import EmbeddedEventService as EmbeddedEventService
     from evanalytics.service import EventServiceClient as EventServiceClient
+    from evanalytics.throttling.manager import ThrottleManager as ThrottleManager
+    from evanalytics.throttling.policy import RateLimit as RateLimit
+    from evanalytics.throttling.policy import ThrottlePolicy as ThrottlePolicy
+    from evanalytics.tuning.calibrate import calibrate as calibrate
+    from evanalytics.tuning.pareto import pareto_front as pareto_front
+    from evanalytics.tuning.recommend import recommend as recommend
+    from evanalytics.tuning.rehearsal import rehearsal_speed as rehearsal_speed
+    from evanalytics.tuning.rehearsal import rehearse as rehearse
+    from evanalytics.tuning.settings import Grid as Grid
+    from evanalytics.tuning.settings import Settings as Settings
+    from evanalytics.tuning.stretch import busiest_stretch as busiest_stretch
+    from evanalytics.tuning.sweep import sweep as sweep
+    from evanalytics.tuning.what_if import Burst as Burst
+    from evanalytics.tuning.what_if import what_if as what_if
 
 _HOMES = {
     # events and time
@@ -57,6 +78,29 @@ _HOMES = {
     "Replay": "replay",
     "EventServiceClient": "service",
     "EmbeddedEventService": "service",
+    # batching, throttling, delivery
+    "BatchPolicy": "batching.policy",
+    "BatchProcessor": "batching.processor",
+    "RateLimit": "throttling.policy",
+    "ThrottlePolicy": "throttling.policy",
+    "ThrottleManager": "throttling.manager",
+    "DeliveryPolicy": "delivery.policy",
+    "Retry": "delivery.policy",
+    "ServiceModel": "delivery.service_model",
+    "Dispatcher": "delivery.dispatcher",
+    "simulate": "delivery.simulate",
+    # tuning
+    "Settings": "tuning.settings",
+    "Grid": "tuning.settings",
+    "sweep": "tuning.sweep",
+    "pareto_front": "tuning.pareto",
+    "recommend": "tuning.recommend",
+    "what_if": "tuning.what_if",
+    "Burst": "tuning.what_if",
+    "calibrate": "tuning.calibrate",
+    "busiest_stretch": "tuning.stretch",
+    "rehearse": "tuning.rehearsal",
+    "rehearsal_speed": "tuning.rehearsal",
     # pictures and controls
     "plots": "plots",
     "widgets": "widgets",

@@ -45,6 +45,14 @@ class FilterError(EvAnalyticsError, ValueError):
     """A filter that cannot be read; says at which key, what was found and what would do."""
 
 
+class BloomError(EvAnalyticsError, ValueError):
+    """A Bloom filter that cannot be made, asked, joined or read; or ids that it cannot hold."""
+
+
+class CapacityWarning(UserWarning):
+    """A Bloom filter holds more ids than it was made for, so that its error rate rises."""
+
+
 class PolicyError(EvAnalyticsError, ValueError):
     """A batching, throttling or delivery policy that contradicts itself."""
 
@@ -101,6 +109,10 @@ class ServiceLockedError(ServiceError):
 
 class QueryError(ServiceError, ValueError):
     """A question that the event service cannot answer, for it makes no sense."""
+
+
+class CatalogError(EvAnalyticsError, RuntimeError):
+    """A catalog of logs that is damaged, or that no longer fits the files it speaks of."""
 
 
 class ReplayError(EvAnalyticsError, ValueError):

@@ -53,7 +53,7 @@ class LogSchema:
         columns: Column name to dtype, all columns.
         paths: Dotted path to column, for the payload ("data.total") and extensions ("ext.traceparent").
         json_paths: Paths that have no column, with the reason.
-        null_paths: Paths at which explicit nulls were seen.
+        null_paths: Paths at which explicit nulls were seen, or NaN that became null.
     """
 
     columns: Mapping[str, pl.DataType]
@@ -147,6 +147,8 @@ class EventLog:
             )
         )
         frame = frame.select(*ENVELOPE, pl.exclude(*ENVELOPE))
+        nan = {path_of_column(c): int(frame[c].is_nan().sum()) for c, t in frame.schema.items() if t.is_float()}
+        frame = frame.with_columns(pl.col(c).fill_nan(None) for c, t in frame.schema.items() if t.is_float())
         paths = {path_of_column(c): c for c in frame.columns if c.startswith((PREFIX, f"{EXTENSION}__"))}
         tally = Tally()
         tally.add(frame)
@@ -155,6 +157,7 @@ class EventLog:
             read=len(frame),
             good=len(frame),
             typed={path: str(frame.schema[c]) for path, c in paths.items()},
+            nan_to_null={path: count for path, count in nan.items() if count},
             duplicate_ids=tally.duplicate_ids(),
             out_of_order=tally.out_of_order,
             start=tally.start,

@@ -1,0 +1,24 @@
+"""Figures in one template, each made from a small plain frame; nothing here computes a result."""
+
+from evanalytics.plots.queueing import queue_depth, tokens_over_time, waits
+from evanalytics.plots.theme import TEMPLATE
+from evanalytics.plots.tradeoff import pareto, settings_map
+from evanalytics.plots.traffic import burstiness, events_over_time, gaps, lateness, top_names
+from evanalytics.plots.tuning import batch_sizes, latency, live_beside_simulated
+
+__all__ = [
+    "TEMPLATE",
+    "batch_sizes",
+    "burstiness",
+    "events_over_time",
+    "gaps",
+    "latency",
+    "lateness",
+    "live_beside_simulated",
+    "pareto",
+    "queue_depth",
+    "settings_map",
+    "tokens_over_time",
+    "top_names",
+    "waits",
+]

@@ -1,0 +1,81 @@
+"""What every widget shares: errors become a sentence beside the controls, and bare controls look alike."""
+
+from __future__ import annotations
+
+import functools
+import html
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from evanalytics.exceptions import EvAnalyticsError
+
+STATIC = Path(__file__).parent / "static"
+STYLE = STATIC / "style.css"
+STRICT_VARIABLE = "EVANALYTICS_STRICT_WIDGETS"
+
+
+class Notice(ipywidgets.HTML):  # type: ignore[misc]
+    """A line beside the controls that is empty while all is well; screen readers announce it."""
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        super().__init__()
+        self.text = ""
+
+    def show(self, text: str) -> None:
+        """Show a sentence; an empty one clears the line."""
+        if text != self.text:
+            self.text = text
+            self.value = f"<p class='ev-notice' role='alert'>{html.escape(text)}</p>" if text else ""
+
+
+def guarded(action: Callable[..., Any], notice: Notice) -> Callable[..., None]:
+    """Return the action made safe as a callback of a widget.
+
+    An exception in a callback is invisible in JupyterLab, and what is shown goes silently stale.
+    Here it becomes a sentence; it is raised as well where the environment variable
+    EVANALYTICS_STRICT_WIDGETS is "1", as it is in tests. The next success clears the sentence.
+    """
+
+    @functools.wraps(action)
+    def run(*arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except Exception as error:
+            notice.show(told(error))
+            if is_strict():
+                raise
+        else:
+            notice.show("")
+
+    return run
+
+
+def on_change(
+    control: ipywidgets.Widget, action: Callable[[Any], Any], notice: Notice, *, name: str = "value"
+) -> None:
+    """Call `action` with the new value whenever a control changes, guarded.
+
+    Args:
+        control: Any widget.
+        action: Takes the new value.
+        notice: Where an error is shown.
+        name: Which of the control's traits to watch.
+    """
+    run = guarded(action, notice)
+    control.observe(lambda change: run(change["new"]), names=name)
+
+
+def told(error: Exception) -> str:
+    """Return an error as a sentence for the person in front of it."""
+    text = str(error) if isinstance(error, EvAnalyticsError) else f"{type(error).__name__}: {error}"
+    return f"This could not be done: {text}. What is shown has not changed."
+
+
+def is_strict() -> bool:
+    """Return whether errors are to be raised as well as shown, as tests ask for."""
+    return os.environ.get(STRICT_VARIABLE) == "1"

@@ -1,0 +1,242 @@
+"""The tuner: what its controls do to its figures, without a browser."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from evanalytics.exceptions import PolicyError, TuningError
+from evanalytics.logs.log import EventLog
+from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
+from evanalytics.tuning.metrics import measure
+from evanalytics.tuning.settings import Settings
+from evanalytics.widgets.tuner import Tuner
+from evanalytics.widgets.tuner_controls import settings_text
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def log(events: int = 2_000) -> EventLog:
+    offsets_ms = np.sort(np.random.default_rng(5).integers(0, 600_000, events)).tolist()
+    return EventLog.from_frame(
+        pl.DataFrame(
+            {
+                "id": [str(number) for number in range(events)],
+                "type": [("paid", "shipped")[number % 2] for number in range(events)],
+                "source": ["shop"] * events,
+                "time": [BEGIN + timedelta(milliseconds=offset) for offset in offsets_ms],
+            }
+        )
+    )
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVANALYTICS_STRICT_WIDGETS", "1")
+
+
+@pytest.fixture
+def tuner() -> Iterator[Tuner]:
+    made = Tuner(log())
+    yield made
+    made.close()
+
+
+def bars(tuner: Tuner) -> int:
+    return sum(sum(trace.y) for trace in tuner.figure.data if trace.type == "bar")
+
+
+def curve(tuner: Tuner, name: str) -> list[float]:
+    return list(next(trace.x for trace in tuner.figure.data if trace.name == name))
+
+
+def test_the_figures_show_what_measuring_tells(tuner: Tuner) -> None:
+    expected = measure(log(), tuner.settings).to_dict()
+
+    assert tuner.metrics == expected
+    assert bars(tuner) == expected["batches"]
+
+
+def test_each_slider_sets_its_own_policy(tuner: Tuner) -> None:
+    knobs = tuner.knobs
+    knobs.size.value, knobs.interval.value, knobs.rate.value, knobs.in_flight.value = 7, 0.5, 20, 3
+
+    settings = tuner.settings
+
+    assert (settings.batch.max_batch_size, settings.batch.flush_interval) == (7, timedelta(seconds=0.5))
+    assert settings.throttle.limit_of("publish") == RateLimit(20, "1s")
+    assert settings.delivery.max_in_flight == 3
+
+
+def test_a_batch_size_of_one_sends_each_event_alone(tuner: Tuner) -> None:
+    tuner.knobs.size.value = 1
+
+    assert bars(tuner) == 2_000
+    assert tuner.metrics["requests"] == 2_000
+
+
+def test_sliders_leave_alone_what_they_cannot_say() -> None:
+    limit = RateLimit(7, "1m", kind="token_bucket", burst=3)
+    tuner = Tuner(log(), settings=Settings(throttle=ThrottlePolicy(limit)))
+
+    tuner.knobs.size.value = 10
+
+    assert tuner.settings.throttle.limit_of("publish") == limit
+    tuner.close()
+
+
+def test_without_a_limiter_the_rate_cannot_be_moved(tuner: Tuner) -> None:
+    tuner.knobs.limiter.value = "none"
+
+    assert tuner.settings.throttle.limit_of("publish") is None
+    assert tuner.knobs.rate.disabled
+
+
+def test_a_pinned_curve_stays_while_sliders_move(tuner: Tuner) -> None:
+    before = curve(tuner, "now")
+    tuner.actions.pin.click()
+
+    tuner.knobs.interval.value = 20
+
+    assert curve(tuner, "pinned") == before
+    assert curve(tuner, "now") != before
+
+
+def test_pinning_again_lets_go(tuner: Tuner) -> None:
+    tuner.actions.pin.click()
+    tuner.actions.pin.click()
+
+    assert curve(tuner, "pinned") == []
+
+
+def test_a_stretch_is_measured_as_a_log_of_its_own(tuner: Tuner) -> None:
+    start_us, end_us = tuner.timeline.start_us, tuner.timeline.end_us
+    middle = (start_us + end_us) // 2
+    tuner.timeline.value = (start_us, middle)
+
+    part = log().between(end=BEGIN + timedelta(microseconds=middle - int(BEGIN.timestamp() * 1e6)))
+
+    assert tuner.metrics == measure(part, tuner.settings).to_dict()
+
+
+def test_an_empty_stretch_is_refused_and_nothing_changes(tuner: Tuner) -> None:
+    before = tuner.metrics
+    end = tuner.timeline.end_us
+
+    with pytest.raises(TuningError, match="no events in this stretch"):
+        tuner.timeline.value = (end, end)
+
+    assert "no events in this stretch" in tuner.notice.text
+    assert tuner.metrics == before
+
+
+@pytest.mark.parametrize("traffic", ["flash sale", "retry storm", "slow consumer"])
+def test_a_bad_day_is_worse_and_leaves_the_settings_alone(tuner: Tuner, traffic: str) -> None:
+    before, settings = tuner.metrics, tuner.settings
+    tuner.actions.traffic.value = traffic
+
+    assert tuner.settings == settings
+    assert (tuner.metrics["events"], tuner.metrics["attempts"], tuner.metrics["max_ns"]) > (
+        before["events"], before["attempts"], before["max_ns"],
+    )  # fmt: skip
+
+
+def test_the_recommendation_sets_the_sliders_and_keeps_to_the_goal(tuner: Tuner) -> None:
+    found = tuner.recommend("p99 <= 1500ms")
+
+    assert tuner.metrics["p99_ns"] <= 1_500_000_000  # type: ignore[operator]
+    assert tuner.metrics["requests"] == found.metrics["requests"]
+    assert tuner.knobs.interval.value == tuner.settings.batch.flush_interval / timedelta(seconds=1)
+
+
+def test_recommending_on_a_bad_day_does_not_keep_its_service(tuner: Tuner) -> None:
+    service = tuner.settings.delivery.service
+    tuner.actions.traffic.value = "slow consumer"
+
+    tuner.recommend()
+
+    assert tuner.settings.delivery.service == service
+
+
+def test_the_button_recommends_in_a_thread_and_is_free_again(tuner: Tuner) -> None:
+    tuner.actions.recommend.click()
+    tuner.task.join()
+
+    assert tuner.details.recommendation is not None
+    assert not tuner.actions.recommend.disabled
+
+
+def test_a_goal_that_cannot_be_read_is_a_sentence(tuner: Tuner) -> None:
+    with pytest.raises(TuningError):
+        tuner.actions.goal.value = "fast please"
+
+    assert "cannot be read" in tuner.notice.text
+
+
+def test_the_details_draw_waits_map_and_front(tuner: Tuner) -> None:
+    tuner.show_details()
+    traces = {trace.name: trace for trace in tuner.details.figure.data}
+
+    assert len(traces["settings"].z) == 10
+    assert max(traces["batching"].y) > 0
+    assert len(traces["front"].x) > 3
+
+
+def test_a_click_on_the_map_sets_both_sliders(tuner: Tuner) -> None:
+    tuner.show_details()
+
+    tuner.choose(SimpleNamespace(point_inds=[[3, 4]]))
+
+    assert (tuner.knobs.size.value, tuner.knobs.interval.value) == (10, 1)
+
+
+def test_reset_puts_everything_back(tuner: Tuner) -> None:
+    settings, metrics = tuner.settings, tuner.metrics
+    tuner.knobs.size.value, tuner.knobs.limiter.value = 3, "fixed_window"
+    tuner.actions.traffic.value, tuner.actions.goal.value = "flash sale", "p99 <= 1s"
+    tuner.timeline.value = (tuner.timeline.start_us, tuner.timeline.start_us + 10**8)
+    tuner.actions.pin.click()
+
+    tuner.actions.reset.click()
+
+    assert (tuner.settings, tuner.metrics) == (settings, metrics)
+    assert tuner.actions.goal.value == "p99 <= 2s"
+    assert curve(tuner, "pinned") == []
+
+
+def test_refused_settings_leave_everything_as_it_was() -> None:
+    per_event = Settings(throttle=ThrottlePolicy(RateLimit(100, "1s"), tokens_per="event"))
+    tuner = Tuner(log(), settings=per_event)
+
+    with pytest.raises(PolicyError):
+        tuner.knobs.rate.value = 1
+
+    assert tuner.settings == per_event
+    assert tuner.notice.text
+    tuner.close()
+
+
+def test_export_shows_json_and_python(tuner: Tuner) -> None:
+    tuner.actions.export.click()
+
+    assert "settings.json" in tuner.export.value
+    assert "ev.BatchPolicy(" in tuner.export.value
+
+
+def test_no_trace_is_longer_than_a_browser_likes(tuner: Tuner) -> None:
+    tuner.show_details()
+    traces = [*tuner.figure.data, *tuner.details.figure.data]
+
+    assert max(len(trace.x) for trace in traces) <= 2_000
+
+
+def test_a_log_without_events_is_refused() -> None:
+    with pytest.raises(TuningError, match="no events"):
+        Tuner(log().between(end=BEGIN))
+
+
+def test_settings_are_written_in_a_few_words() -> None:
+    assert settings_text(Settings()) == "100 events · 5s · no limit · 8 in flight"
