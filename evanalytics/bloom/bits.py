@@ -1,0 +1,140 @@
+"""The bits of a filter and what can be done to them, compiled where numba is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from evanalytics.bloom.constants import WORDS_PER_BLOCK
+from evanalytics.bloom.sizing import Classic, Shape, SplitBlock
+
+Words = npt.NDArray[np.uint32]
+Flags = npt.NDArray[np.bool_]
+
+_CHUNK = 4_096  # hashes between the two loops: 32 kB, which stay in the nearest cache
+
+
+class Bits(Protocol):
+    """What an index asks of its bits; every implementation sets the same ones."""
+
+    @property
+    def find_one(self) -> Callable[[bytes], bool]:
+        """What takes an id's bytes and says whether all its bits are set."""
+        ...
+
+    @property
+    def add_one(self) -> Callable[[bytes], bool]:
+        """What takes an id's bytes, sets its bits and says whether one was unset."""
+        ...
+
+    def find(self, ids: pl.Series) -> Flags:
+        """Return whether each id's bits are set."""
+        ...
+
+    def add(self, ids: pl.Series) -> Flags:
+        """Set the bits of ids, one after the other; return which found one of theirs unset."""
+        ...
+
+
+def bits_over(words: Words, shape: Shape) -> Bits:
+    """Return the quickest implementation there is, over words that it alters in place."""
+    from evanalytics import compiled
+
+    if compiled.IS_COMPILED:
+        return CompiledBits(words, shape)
+    from evanalytics.bloom.numpy_bits import NumpyBits
+
+    return NumpyBits(words, shape)
+
+
+def error_rate_of(words: Words, shape: Shape) -> float:
+    """Return the share of absent ids that these very bits would claim to hold.
+
+    Split block: the mean over blocks of the product over their eight words of the share of
+    set bits. Classic: the share of set bits to the power of the number of hashes.
+    """
+    if isinstance(shape, Classic):
+        return float((set_bits(words) / shape.bits) ** shape.hashes)
+    total = 0.0
+    for begin in range(0, len(words), WORDS_PER_BLOCK * _CHUNK):
+        counts = np.bitwise_count(words[begin : begin + WORDS_PER_BLOCK * _CHUNK])
+        total += float((counts.reshape(-1, WORDS_PER_BLOCK) / 32).prod(axis=1).sum())
+    return total / shape.blocks
+
+
+def set_bits(words: Words) -> int:
+    """Return how many bits are set."""
+    return int(np.bitwise_count(words).sum(dtype=np.int64))
+
+
+class CompiledBits:
+    """Bits under numba's loops. Strings are hashed where polars holds them."""
+
+    def __init__(self, words: Words, shape: Shape) -> None:
+        from evanalytics.bloom import kernels
+
+        self._kernels = kernels
+        self.find_one: Callable[[bytes], bool]
+        self.add_one: Callable[[bytes], bool]
+        if isinstance(shape, SplitBlock):
+            self._find: Callable[..., Any] = partial(kernels.find_split_block, words)
+            self._add: Callable[..., Any] = partial(kernels.add_split_block, words)
+            self.find_one = partial(kernels.find_one_split_block, words)
+            self.add_one = partial(kernels.add_one_split_block, words)
+        else:
+            self._find = partial(kernels.find_classic, words, shape.hashes)
+            self._add = partial(kernels.add_classic, words, shape.hashes)
+            self.find_one = partial(kernels.find_one_classic, words, shape.hashes)
+            self.add_one = partial(kernels.add_one_classic, words, shape.hashes)
+
+    def find(self, ids: pl.Series) -> Flags:
+        """Return whether each id's bits are set."""
+        return self._each(ids, self._find)
+
+    def add(self, ids: pl.Series) -> Flags:
+        """Set the bits of ids, one after the other; return which found one of theirs unset."""
+        return self._each(ids, self._add)
+
+    def hashes(self, ids: pl.Series) -> npt.NDArray[np.uint64]:
+        """Return the xxHash64 of each id."""
+        out = np.empty(len(ids), np.uint64)
+        self._each(ids, lambda hashes, place: None, out)
+        return out
+
+    def _each(
+        self, ids: pl.Series, work: Callable[..., Any], hashes: npt.NDArray[np.uint64] | None = None
+    ) -> Flags:
+        """Hash a few thousand ids, let a loop take their hashes, and go on."""
+        flags = np.empty(len(ids), np.bool_)
+        scratch = np.empty(min(len(ids), _CHUNK), np.uint64)
+        done = 0
+        for chunk in ids.get_chunks():
+            hash_rows = self._hasher(chunk)
+            for begin in range(0, len(chunk), _CHUNK):
+                rows = min(_CHUNK, len(chunk) - begin)
+                place = scratch[:rows] if hashes is None else hashes[done : done + rows]
+                hash_rows(begin, place)
+                work(place, flags[done : done + rows])
+                done += rows
+        return flags
+
+    def _hasher(self, chunk: pl.Series) -> Callable[[int, npt.NDArray[np.uint64]], None]:
+        """Return what hashes rows of a chunk, from one on, into an array."""
+        if chunk.dtype.is_integer():
+            values = chunk.to_numpy()
+            loop = self._kernels.hash_int64 if chunk.dtype == pl.Int64 else self._kernels.hash_int32
+            return lambda begin, out: loop(values[begin : begin + len(out)], out)
+        array = chunk.to_arrow(compat_level=pl.CompatLevel.newest())
+        _, views, *data = array.buffers()
+        pairs = np.frombuffer(views or b"", np.uint64)[2 * array.offset :]
+        addresses = np.array([buffer.address for buffer in data], np.uint64)
+
+        def hash_rows(begin: int, out: npt.NDArray[np.uint64], _keep: Any = array) -> None:
+            self._kernels.hash_views(pairs[2 * begin :], addresses, out)
+
+        return hash_rows
