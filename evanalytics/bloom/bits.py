@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from evanalytics.bloom.sizing import Classic, Shape, SplitBlock
 
 Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.uint64]
 
 _CHUNK = 4_096  # hashes between the two loops: 32 kB, which stay in the nearest cache
 
@@ -73,12 +74,11 @@ def set_bits(words: Words) -> int:
 
 
 class CompiledBits:
-    """Bits under numba's loops. Strings are hashed where polars holds them."""
+    """Bits under numba's loops."""
 
     def __init__(self, words: Words, shape: Shape) -> None:
         from evanalytics.bloom import kernels
 
-        self._kernels = kernels
         self.find_one: Callable[[bytes], bool]
         self.add_one: Callable[[bytes], bool]
         if isinstance(shape, SplitBlock):
@@ -100,41 +100,42 @@ class CompiledBits:
         """Set the bits of ids, one after the other; return which found one of theirs unset."""
         return self._each(ids, self._add)
 
-    def hashes(self, ids: pl.Series) -> npt.NDArray[np.uint64]:
-        """Return the xxHash64 of each id."""
-        out = np.empty(len(ids), np.uint64)
-        self._each(ids, lambda hashes, place: None, out)
-        return out
-
-    def _each(
-        self, ids: pl.Series, work: Callable[..., Any], hashes: npt.NDArray[np.uint64] | None = None
-    ) -> Flags:
-        """Hash a few thousand ids, let a loop take their hashes, and go on."""
-        flags = np.empty(len(ids), np.bool_)
-        scratch = np.empty(min(len(ids), _CHUNK), np.uint64)
-        done = 0
-        for chunk in ids.get_chunks():
-            hash_rows = self._hasher(chunk)
-            for begin in range(0, len(chunk), _CHUNK):
-                rows = min(_CHUNK, len(chunk) - begin)
-                place = scratch[:rows] if hashes is None else hashes[done : done + rows]
-                hash_rows(begin, place)
-                work(place, flags[done : done + rows])
-                done += rows
+    def _each(self, ids: pl.Series, loop: Callable[..., Any]) -> Flags:
+        flags, done = np.empty(len(ids), np.bool_), 0
+        for hashes in compiled_hashes(ids):
+            loop(hashes, flags[done : done + len(hashes)])
+            done += len(hashes)
         return flags
 
-    def _hasher(self, chunk: pl.Series) -> Callable[[int, npt.NDArray[np.uint64]], None]:
-        """Return what hashes rows of a chunk, from one on, into an array."""
-        if chunk.dtype.is_integer():
-            values = chunk.to_numpy()
-            loop = self._kernels.hash_int64 if chunk.dtype == pl.Int64 else self._kernels.hash_int32
-            return lambda begin, out: loop(values[begin : begin + len(out)], out)
-        array = chunk.to_arrow(compat_level=pl.CompatLevel.newest())
-        _, views, *data = array.buffers()
-        pairs = np.frombuffer(views or b"", np.uint64)[2 * array.offset :]
-        addresses = np.array([buffer.address for buffer in data], np.uint64)
 
-        def hash_rows(begin: int, out: npt.NDArray[np.uint64], _keep: Any = array) -> None:
-            self._kernels.hash_views(pairs[2 * begin :], addresses, out)
+def compiled_hashes(ids: pl.Series) -> Iterator[Hashes]:
+    """Yield the xxHash64 of a few thousand ids at a time, in an array that is used again.
 
-        return hash_rows
+    Strings are hashed where polars holds them. Needs numba.
+    """
+    scratch = np.empty(min(len(ids), _CHUNK), np.uint64)
+    for chunk in ids.get_chunks():
+        hash_rows = _hasher(chunk)
+        for begin in range(0, len(chunk), _CHUNK):
+            hashes = scratch[: len(chunk) - begin]
+            hash_rows(begin, hashes)
+            yield hashes
+
+
+def _hasher(chunk: pl.Series) -> Callable[[int, Hashes], None]:
+    """Return what hashes rows of a chunk, from one on, into an array."""
+    from evanalytics.bloom import kernels
+
+    if chunk.dtype.is_integer():
+        values = chunk.to_numpy()
+        loop = kernels.hash_int64 if chunk.dtype == pl.Int64 else kernels.hash_int32
+        return lambda begin, out: loop(values[begin : begin + len(out)], out)
+    array = chunk.to_arrow(compat_level=pl.CompatLevel.newest())
+    _, views, *data = array.buffers()
+    pairs = np.frombuffer(views or b"", np.uint64)[2 * array.offset :]
+    addresses = np.array([buffer.address for buffer in data], np.uint64)
+
+    def hash_rows(begin: int, out: Hashes, _keep: Any = array) -> None:
+        kernels.hash_views(pairs[2 * begin :], addresses, out)
+
+    return hash_rows

@@ -99,8 +99,9 @@ def write_parquet_with_filters(
 ) -> int:
     """Write frames of one schema as a Parquet file whose footer has Bloom filters; return its rows.
 
-    pyarrow's writer takes a number of ids and an error rate, and rounds the filter's size to a
-    power of two, so that it is up to twice as large as an index of ours.
+    pyarrow's writer rounds a filter's size to a power of two, by a formula that is a little too
+    kind, and folds filters that stay half empty: it is up to twice as large as an index of ours,
+    and its error rate can pass the one asked for by a hundredth or two of it.
 
     Args:
         path: Where to; an existing file is replaced once the new one is whole.

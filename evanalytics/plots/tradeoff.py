@@ -131,7 +131,7 @@ def pareto_panel(
         _points(_rows(recommended), "recommended", {"size": 15, "color": COLORS[1], "symbol": "star"}),
     ]
     entries = [("front", COLORS[0], "●"), ("now", COLORS[2], "○")]
-    entries += [("recommended", COLORS[1], "★")] if recommended else []
+    entries += [("best", COLORS[1], "★")] if recommended else []
     legend = "  ".join(f"<span style='color:{color}'>{sign}</span> {name}" for name, color, sign in entries)
     return Panel(
         title=f"<b>p99 against requests</b>  {legend}",

@@ -52,34 +52,23 @@ def top_names(frame: pl.DataFrame, *, of: str = "types", height: int = 320) -> g
     return figure_of(top_names_panel(frame, of=of), height=height)
 
 
-def traffic_board(
-    *,
-    events_over_time: pl.DataFrame,
-    gaps: pl.DataFrame,
-    burstiness: pl.DataFrame,
-    lateness: pl.DataFrame,
-    remark: str = "",
-    message: str = "",
-) -> Board:
-    """Return the four pictures of a stretch of traffic as one board.
+def timeline_board(frame: pl.DataFrame, *, remark: str = "", message: str = "") -> Board:
+    """Return the events over time as a board of its own, the part that follows a slider at once.
 
     Args:
-        events_over_time: From the `TrafficProfile` method of this name, as the other three.
-        gaps: Likewise.
-        burstiness: Likewise.
-        lateness: Likewise.
+        frame: From `TrafficProfile.events_over_time()`.
         remark: Text for the corner.
         message: What to say when there is nothing to draw.
     """
-    return Board(
-        rows=[
-            [events_over_time_panel(events_over_time)],
-            [gaps_panel(gaps), burstiness_panel(burstiness), lateness_panel(lateness)],
-        ],
-        heights=[1.25, 1],
-        remark=remark,
-        message=message,
-    )
+    return Board(rows=[[events_over_time_panel(frame)]], heights=[1], remark=remark, message=message)
+
+
+def details_board(
+    *, gaps: pl.DataFrame, burstiness: pl.DataFrame, lateness: pl.DataFrame, remark: str = ""
+) -> Board:
+    """Return what explains the timeline; each frame is from the `TrafficProfile` method of its name."""
+    row = [gaps_panel(gaps), burstiness_panel(burstiness), lateness_panel(lateness)]
+    return Board(rows=[row], heights=[1], remark=remark)
 
 
 def events_over_time_panel(frame: pl.DataFrame) -> Panel:

@@ -57,7 +57,9 @@ def rows() -> Iterator[Row]:
 def busiest(log: EventLog, width: timedelta) -> EventLog:
     """Return the slice of that width with the most events."""
     starts = log.lazy.select(pl.col("time").dt.truncate("1m").alias("start")).collect()
-    counts = starts.group_by("start").len().sort("start").rolling("start", period=width).agg(pl.col("len").sum())
+    counts = (
+        starts.group_by("start").len().sort("start").rolling("start", period=width).agg(pl.col("len").sum())
+    )
     end = counts.sort("len", descending=True)["start"][0] + timedelta(minutes=1)
     return log.between(end - width, end)
 
@@ -81,7 +83,11 @@ async def measured_calls(client: HttpClient, clock: ScaledClock) -> list[Request
     """Return calls of many sizes, measured as the dispatcher sees them."""
     calls: list[RequestRecord] = []
     dispatcher: Dispatcher[Event] = Dispatcher(
-        client.send, DELIVERY, throttle=ThrottleManager(ThrottlePolicy(None), clock=clock), clock=clock, on_request=calls.append
+        client.send,
+        DELIVERY,
+        throttle=ThrottleManager(ThrottlePolicy(None), clock=clock),
+        clock=clock,
+        on_request=calls.append,
     )
     sample = [Event(id=str(i), type="t", source="s", time=clock.now(), data={"n": i}) for i in range(50)]
     sizes = random.Random(0)
@@ -105,7 +111,9 @@ async def live_latencies(log: EventLog, client: HttpClient, clock: ScaledClock) 
     dispatcher: Dispatcher[Event] = Dispatcher(
         send, DELIVERY, throttle=ThrottleManager(THROTTLE, clock=clock), group_by="type", clock=clock
     )
-    processor: BatchProcessor[Event] = BatchProcessor(BATCH, dispatcher.dispatch, clock=clock, on_close=dispatcher.close)
+    processor: BatchProcessor[Event] = BatchProcessor(
+        BATCH, dispatcher.dispatch, clock=clock, on_close=dispatcher.close
+    )
     async for event in Replay(log, speed=1, clock=clock, order="time"):
         arrived.append((event.id, clock.monotonic_ns()))
         await processor.add(event)
@@ -137,7 +145,9 @@ class HttpClient:
 @contextmanager
 def endpoint() -> Iterator[int]:
     """Run the endpoint in a process of its own; gives its port."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.http_endpoint"], stdout=subprocess.PIPE, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.http_endpoint"], stdout=subprocess.PIPE, cwd=ROOT
+    )
     assert process.stdout is not None
     try:
         yield int(process.stdout.readline())
@@ -145,5 +155,3 @@ def endpoint() -> Iterator[int]:
         process.terminate()
         process.wait()
         process.stdout.close()
-
-

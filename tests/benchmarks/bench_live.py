@@ -78,7 +78,9 @@ def _against(times: dict[str, list[float]], what: str, runs: int) -> Iterator[Ro
     peer = statistics.median(times["aiolimiter"])
     for kind in KINDS:
         ours = statistics.median(times[kind])
-        yield Row(f"{what}, {kind}", ours, runs, f"{peer / ours:.2f}x aiolimiter ({peer * 1e9:,.0f} ns)", "1x")
+        yield Row(
+            f"{what}, {kind}", ours, runs, f"{peer / ours:.2f}x aiolimiter ({peer * 1e9:,.0f} ns)", "1x"
+        )
 
 
 def _heavy_waiter() -> Iterator[Row]:
@@ -140,7 +142,13 @@ def _cancellation() -> Row:
         return granted
 
     second, third = asyncio.run(run())
-    return Row("first of 3 waiters cancelled: the last waits", third, 1, f"the second {second * 1e3:.0f} ms", "201 ms")
+    return Row(
+        "first of 3 waiters cancelled: the last waits",
+        third,
+        1,
+        f"the second {second * 1e3:.0f} ms",
+        "201 ms",
+    )
 
 
 def _adding(events: int = 100_000, runs: int = 5) -> Iterator[Row]:

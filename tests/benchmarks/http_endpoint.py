@@ -13,7 +13,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     """Answer the requests of one connection, one after the other."""
     while head := await reader.readuntil(b"\r\n\r\n"):
         length = next(
-            int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
         )
         events = json.loads(await reader.readexactly(length))
         await asyncio.sleep(FIXED_S + PER_EVENT_S * len(events) + random.expovariate(1 / SCATTER_S))

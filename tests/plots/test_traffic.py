@@ -8,7 +8,7 @@ from evanalytics.logs.log import EventLog
 from evanalytics.logs.profile import TrafficProfile
 from evanalytics.plots import burstiness, events_over_time, gaps, lateness, top_names
 from evanalytics.plots.theme import COLORS, OTHER_COLOR
-from evanalytics.plots.traffic import traffic_board
+from evanalytics.plots.traffic import details_board, timeline_board
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = "<script>alert(1)</script><b>$x$</b>" + "y" * 10_000
@@ -107,15 +107,14 @@ def test_bursts_say_the_highest_peak() -> None:
 
 
 @pytest.mark.parametrize("types", [["a"], ["a", "b"] * 500])
-def test_a_board_keeps_its_traces_whatever_is_chosen(types: list[str]) -> None:
+def test_boards_keep_their_traces_whatever_is_chosen(types: list[str]) -> None:
     def kinds(chosen: TrafficProfile) -> list[tuple[str, ...]]:
-        board = traffic_board(
-            events_over_time=chosen.events_over_time(),
-            gaps=chosen.gaps(),
-            burstiness=chosen.burstiness(),
-            lateness=chosen.lateness(),
+        timeline = timeline_board(chosen.events_over_time())
+        details = details_board(
+            gaps=chosen.gaps(), burstiness=chosen.burstiness(), lateness=chosen.lateness()
         )
-        return [tuple(sorted(trace)) for panel in board.panels for trace in panel.traces]
+        panels = [*timeline.panels, *details.panels]
+        return [tuple(sorted(trace)) for panel in panels for trace in panel.traces]
 
     whole = profile(types)
 

@@ -35,8 +35,7 @@ def log() -> EventLog:
 
 def drawn(explorer: TrafficExplorer) -> int:
     """Events in the timeline; each trace repeats its last bin to give it a width."""
-    timeline = [trace for trace in explorer.figure.data if trace.stackgroup]
-    return sum(sum(trace.y[:-1]) for trace in timeline)
+    return sum(sum(trace.y[:-1]) for trace in explorer.figure.data)
 
 
 def texts(explorer: TrafficExplorer) -> list[str]:
@@ -75,6 +74,26 @@ def test_the_corner_says_how_many_events_are_shown(log: EventLog) -> None:
     explorer.select(types=["payment.processed"])
 
     assert any(text.startswith("100 events · ") and text.endswith(" ms") for text in texts(explorer))
+
+
+def test_the_details_have_followed_when_select_returns(log: EventLog) -> None:
+    explorer = TrafficExplorer(log)
+
+    explorer.select(types=["payment.processed"])
+
+    corner = explorer.details.layout.annotations[-2].text
+    assert corner.startswith("100 events · ")
+
+
+def test_the_details_wait_until_nothing_changes_any_more(log: EventLog) -> None:
+    explorer = TrafficExplorer(log)
+    before = explorer.details.board
+
+    explorer.types.checked = [0]
+
+    assert explorer.details.board is before
+    explorer.refresh()
+    assert explorer.details.board is not before
 
 
 def test_nothing_chosen_says_what_to_do(log: EventLog) -> None:

@@ -14,8 +14,9 @@ export default {
     el.classList.add("ev", "ev-tally");
     el.setAttribute("role", "group");
     let rows = [];
-    let buttons = [];
+    let toggle = null;
 
+    const isWhole = () => model.get("checked").length === model.get("names").length;
     const choose = (checked) => {
       model.set("checked", checked);
       model.save_changes();
@@ -26,17 +27,12 @@ export default {
       el.replaceChildren();
       el.classList.toggle("ev-selectable", selectable);
       el.setAttribute("aria-label", model.get("label"));
-      buttons = [];
+      toggle = null;
       const head = make(el, "div", "ev-tally-head");
       make(head, "span", "ev-label", model.get("label"));
       if (selectable && names.length > 1) {
-        const all = make(head, "button", "jupyter-button widget-button ev-button", "All");
-        const none = make(head, "button", "jupyter-button widget-button ev-button", "None");
-        all.addEventListener("click", () => choose(names.map((_, place) => place)));
-        none.addEventListener("click", () => choose([]));
-        all.setAttribute("aria-label", `${model.get("label")}: all`);
-        none.setAttribute("aria-label", `${model.get("label")}: none`);
-        buttons = [all, none];
+        toggle = make(head, "button", "jupyter-button widget-button ev-button");
+        toggle.addEventListener("click", () => choose(isWhole() ? [] : names.map((_, place) => place)));
       } else {
         make(head, "span", "ev-unit", model.get("unit"));
       }
@@ -62,7 +58,8 @@ export default {
       const counts = model.get("counts");
       const checked = new Set(model.get("checked"));
       const most = Math.max(1, ...counts);
-      buttons.forEach((button, place) => (button.disabled = checked.size === (place ? 0 : rows.length)));
+      if (toggle) toggle.textContent = isWhole() ? "None" : "All";
+      if (toggle) toggle.setAttribute("aria-label", `${model.get("label")}: ${toggle.textContent.toLowerCase()}`);
       rows.forEach(({ row, box, count, bar }, place) => {
         if (box) box.checked = checked.has(place);
         row.classList.toggle("ev-off", Boolean(box) && !box.checked);
