@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from evanalytics import widgets as widgets
     from evanalytics.batching.policy import BatchPolicy as BatchPolicy
     from evanalytics.batching.processor import BatchProcessor as BatchProcessor
+    from evanalytics.bloom.index import BloomFilterIndex as BloomFilterIndex
+    from evanalytics.bloom.parquet import read_filters as read_filters
+    from evanalytics.bloom.parquet import write_parquet_with_filters as write_parquet_with_filters
+    from evanalytics.bloom.rotating import RotatingBloomFilterIndex as RotatingBloomFilterIndex
+    from evanalytics.bloom.scalable import ScalableBloomFilterIndex as ScalableBloomFilterIndex
     from evanalytics.clock import Clock as Clock
     from evanalytics.clock import ManualClock as ManualClock
     from evanalytics.clock import ScaledClock as ScaledClock
@@ -32,12 +37,20 @@ if TYPE_CHECKING:
     from evanalytics.event import events_from_json as events_from_json
     from evanalytics.event import events_to_json as events_to_json
     from evanalytics.exceptions import EvAnalyticsError as EvAnalyticsError
+    from evanalytics.filters import EventFilterBuilder as EventFilterBuilder
+    from evanalytics.filters import Filter as Filter
+    from evanalytics.filters import FilterOptimizer as FilterOptimizer
+    from evanalytics.filters import filter as filter
+    from evanalytics.filters import from_cloudevents as from_cloudevents
+    from evanalytics.filters import from_eventbridge as from_eventbridge
     from evanalytics.logs.log import EventLog as EventLog
     from evanalytics.logs.log import LogSchema as LogSchema
     from evanalytics.logs.reader import read_log as read_log
     from evanalytics.logs.report import ReadReport as ReadReport
     from evanalytics.logs.sources import ReadLimits as ReadLimits
     from evanalytics.logs.synthetic import write_sample as write_sample
+    from evanalytics.lookup.catalog import LogCatalog as LogCatalog
+    from evanalytics.lookup.existence import EventFilterService as EventFilterService
     from evanalytics.replay import Replay as Replay
     from evanalytics.service import EmbeddedEventService as EmbeddedEventService
     from evanalytics.service import EventServiceClient as EventServiceClient
@@ -101,6 +114,21 @@ _HOMES = {
     "busiest_stretch": "tuning.stretch",
     "rehearse": "tuning.rehearsal",
     "rehearsal_speed": "tuning.rehearsal",
+    # filters
+    "filter": "filters",
+    "Filter": "filters",
+    "EventFilterBuilder": "filters",
+    "FilterOptimizer": "filters",
+    "from_cloudevents": "filters",
+    "from_eventbridge": "filters",
+    # Bloom filters and lookup
+    "BloomFilterIndex": "bloom.index",
+    "ScalableBloomFilterIndex": "bloom.scalable",
+    "RotatingBloomFilterIndex": "bloom.rotating",
+    "read_filters": "bloom.parquet",
+    "write_parquet_with_filters": "bloom.parquet",
+    "LogCatalog": "lookup.catalog",
+    "EventFilterService": "lookup.existence",
     # pictures and controls
     "plots": "plots",
     "widgets": "widgets",

@@ -12,7 +12,7 @@ import polars as pl
 from evanalytics.bloom.bits import Words, bits_over, error_rate_of, set_bits
 from evanalytics.bloom.columns import Id, IdType, dtype_named, encoder, refuse_unfit
 from evanalytics.bloom.sidecar import StoredFilter, read_sidecar, write_sidecar
-from evanalytics.bloom.sizing import Shape, shape_for
+from evanalytics.bloom.sizing import Shape, capacity_of, shape_for
 from evanalytics.exceptions import BloomError, CapacityWarning
 
 
@@ -289,17 +289,3 @@ class BloomFilterIndex:
                 CapacityWarning,
                 stacklevel=3,
             )
-
-
-def capacity_of(shape: Shape, error_rate: float) -> int:
-    """Return how many ids a shape holds before it passes an error rate.
-
-    Example:
-        >>> capacity_of(shape_for(0.01, 1_000_000), 0.01)
-        1000004
-    """
-    low, high = 0, 8 * shape.bytes
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if shape.error_rate(middle) <= error_rate else (low, middle)
-    return max(low, 1)

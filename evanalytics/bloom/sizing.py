@@ -120,6 +120,20 @@ def shape_for(error_rate: float, capacity: int) -> Shape:
     return Classic(options[hashes], hashes)
 
 
+def capacity_of(shape: Shape, error_rate: float) -> int:
+    """Return how many ids a shape holds before it passes an error rate.
+
+    Example:
+        >>> capacity_of(shape_for(0.01, 1_000_000), 0.01)
+        1000004
+    """
+    low, high = 0, 8 * shape.bytes
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if shape.error_rate(middle) <= error_rate else (low, middle)
+    return max(low, 1)
+
+
 def _check(error_rate: float, capacity: int) -> None:
     is_number = isinstance(error_rate, int | float) and not isinstance(error_rate, bool)
     if not is_number or not 1e-12 <= error_rate <= 0.5:

@@ -147,7 +147,9 @@ class EventLog:
             )
         )
         frame = frame.select(*ENVELOPE, pl.exclude(*ENVELOPE))
-        nan = {path_of_column(c): int(frame[c].is_nan().sum()) for c, t in frame.schema.items() if t.is_float()}
+        nan = {
+            path_of_column(c): int(frame[c].is_nan().sum()) for c, t in frame.schema.items() if t.is_float()
+        }
         frame = frame.with_columns(pl.col(c).fill_nan(None) for c, t in frame.schema.items() if t.is_float())
         paths = {path_of_column(c): c for c in frame.columns if c.startswith((PREFIX, f"{EXTENSION}__"))}
         tally = Tally()
@@ -289,8 +291,8 @@ class EventLog:
             for lost, reason in self.schema.json_paths.items():
                 if f"{path}.".startswith(f"{lost}.") or f"{lost}.".startswith(f"{path}."):
                     raise PayloadUnavailableError(
-                        f"{path}: the log's columns cannot say it ({lost}: {reason}), and it has no JSON text; "
-                        "give the payload as a column of JSON text named data"
+                        f"{path}: the log's columns cannot say it ({lost}: {reason}), and it has no "
+                        "JSON text; give the payload as a column of JSON text named data"
                     )
 
     def _derived(self, lazy: pl.LazyFrame) -> EventLog:

@@ -13,16 +13,18 @@ from evanalytics.logs.integrity import verify
 from evanalytics.logs.sources import LogFile
 
 BATCH_ROWS = 122_880
+ROW = "__row"
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetFile:
-    """One file: its scan with struct columns taken apart, and its columns."""
+    """One file: its scan with struct columns taken apart, its columns, and whether it had such."""
 
     file: LogFile
     scan: pl.LazyFrame
     schema: dict[str, pl.DataType]
     rows: int
+    is_nested: bool
 
 
 def open_parquet(files: Sequence[LogFile], *, check: bool) -> list[ParquetFile]:
@@ -44,6 +46,16 @@ def batches(file: ParquetFile, columns: Sequence[str]) -> Iterator[pl.DataFrame]
         frames = file.scan.select(present).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
         for frame in frames:
             yield frame.with_columns(missing).select(columns)
+
+
+def scan_numbered(file: ParquetFile, start: int) -> pl.LazyFrame:
+    """Return the scan of a file without struct columns, its rows numbered from `start` in `ROW`.
+
+    Numbered by the scan itself, for filters do not get past `with_row_index`.
+    """
+    return pl.scan_parquet(
+        file.file.path, hive_partitioning=True, glob=False, row_index_name=ROW, row_index_offset=start
+    )
 
 
 @contextmanager
@@ -88,9 +100,10 @@ def _open(file: LogFile, check: bool) -> ParquetFile:
         verify(file.path)
     with parquet_errors(file):
         scan = pl.scan_parquet(file.path, hive_partitioning=True, glob=False)
+        is_nested = any(isinstance(dtype, pl.Struct) for dtype in scan.collect_schema().values())
         scan, schema = _flatten(scan)
         rows = int(scan.select(pl.len()).collect().item())
-    return ParquetFile(file, scan, schema, rows)
+    return ParquetFile(file, scan, schema, rows, is_nested)
 
 
 def _flatten(scan: pl.LazyFrame) -> tuple[pl.LazyFrame, dict[str, pl.DataType]]:

@@ -10,11 +10,11 @@ import polars as pl
 
 from evanalytics.exceptions import LogReadError
 from evanalytics.logs.envelope import EnvelopeMap, RawRows, map_envelope
-from evanalytics.logs.parquet_files import ParquetFile, batches, open_parquet, unify
+from evanalytics.logs.parquet_files import ROW, ParquetFile, batches, open_parquet, scan_numbered, unify
 from evanalytics.logs.paths import PathPlan
 from evanalytics.logs.quarantine import BadRecord
 from evanalytics.logs.reading import Request
-from evanalytics.logs.schema import ID, PAYLOAD, PREFIX, SEQ, SOURCE, SUBJECT, TIME, TS, TYPE
+from evanalytics.logs.schema import ENVELOPE, ID, PAYLOAD, PREFIX, SEQ, SOURCE, SUBJECT, TIME, TS, TYPE
 from evanalytics.logs.table import TableRecords, path_of_column
 from evanalytics.logs.times import TimeForm, time_us
 
@@ -105,7 +105,7 @@ class ParquetReading:
     def is_usable_as_is(self) -> bool:
         """Return whether every column can be used where it lies, without staging."""
         time = self._dtypes[self.mapping.columns[TIME]]
-        nested = any(file.scan.collect_schema().len() != len(file.schema) for file in self._files)
+        nested = any(file.is_nested for file in self._files)
         plain = time.is_temporal() or time.is_integer()
         return plain and not self._json_payload and not nested and ID in self.mapping.columns
 
@@ -113,10 +113,10 @@ class ParquetReading:
         """Return the log as one lazy frame over the files, without `seq`'s gaps or a copy."""
         parts, start = [], 0
         for file in self._files:
-            scan = file.scan.with_row_index(SEQ, offset=start) if file.rows else None
-            start += file.rows
-            if scan is not None:
+            if file.rows:
+                scan = scan_numbered(file, start)
                 parts.append(scan.select(self._expressions(file, forms[file.file.name], set(nan))))
+            start += file.rows
         return pl.concat(parts)
 
     def texts(self) -> Iterator[pl.Series] | None:
@@ -145,11 +145,12 @@ class ParquetReading:
         time = self.mapping.columns[TIME]
         us = time_us(pl.col(time), file.schema[time], form)
         out = [
-            pl.col(SEQ).cast(pl.Int64),
+            pl.col(ROW).cast(pl.Int64).alias(SEQ),
             pl.col(self.mapping.columns[ID]).cast(pl.String).alias(ID),
             self._text(TYPE, self.mapping.default_type),
             self._text(SOURCE, source),
-            us.cast(pl.Datetime("us", "UTC")).alias(TIME),
+            # bare where it can be, so that bounds on it reach the statistics of row groups
+            (pl.col(time) if file.schema[time] == ENVELOPE[TIME] else us.cast(ENVELOPE[TIME])).alias(TIME),
             us.alias(TS),
         ]
         if SUBJECT in self.mapping.columns:

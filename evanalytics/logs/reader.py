@@ -186,7 +186,9 @@ class _Reader:
             notes=tuple(self._envelope.notes() + self._reading.notes() + self._payload_note()),
         )
         unclear = tuple(dict.fromkeys([*nulls, *report.nan_to_null]))  # a null that may have been a value
-        schema = LogSchema(dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, unclear)
+        schema = LogSchema(
+            dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, unclear
+        )
         return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep)
 
 

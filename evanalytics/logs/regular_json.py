@@ -153,4 +153,10 @@ def _has(frame: pl.DataFrame, keys: Sequence[str]) -> bool:
 
 
 def _field(keys: Sequence[str], frame: pl.DataFrame) -> pl.Series:
-    return reduce(lambda values, key: values.struct.field(key), keys[1:], frame[keys[0]])
+    return reduce(_member, keys[1:], frame[keys[0]])
+
+
+def _member(values: pl.Series, key: str) -> pl.Series:
+    if "*" in key or key.startswith("^"):  # `field` would take these for patterns
+        return values.struct.unnest().get_column(key)
+    return values.struct.field(key)

@@ -1,10 +1,12 @@
-"""Whether a service has an event, answered by the cheapest of three tiers that can tell."""
+"""Whether a service has an event, by the cheapest of three tiers that can tell; and which it has."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +14,10 @@ from evanalytics.bloom.index import BloomFilterIndex
 from evanalytics.bloom.scalable import ScalableBloomFilterIndex
 from evanalytics.event import Event
 from evanalytics.exceptions import BloomError
-from evanalytics.service.client import EventServiceClient
+from evanalytics.filters.builder import EventFilterBuilder
+from evanalytics.filters.filter import Filter
+from evanalytics.filters.filter import filter as read_filter
+from evanalytics.service.client import EventServiceClient, FilterLike, Names, Sort
 
 _PAGE = 1_000
 
@@ -156,6 +161,60 @@ class EventFilterService:
         """Take note of an event that the service has accepted."""
         self.index.add(event.id)
         self._remember([event.id])
+
+    def create_optimized_filter(
+        self,
+        *,
+        types: Names = None,
+        sources: Names = None,
+        after: datetime | str | None = None,
+        before: datetime | str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Filter:
+        """Return the filter of all these conditions in its quickest form; none given match everything.
+
+        Args:
+            types: Only events of these types.
+            sources: Only events of these sources.
+            after: Only events later than this instant.
+            before: Only events earlier than this instant.
+            data: Payload path to the value it must have, to operators such as `{"$gt": 5}`, or
+                to a list of which it must have one.
+
+        Raises:
+            FilterError: It says at which key, what was found and what would do.
+        """
+        builder = EventFilterBuilder()
+        if types is not None:
+            builder = builder.with_types(types)
+        if sources is not None:
+            builder = builder.with_sources(sources)
+        if after is not None:
+            builder = builder.after(after)
+        if before is not None:
+            builder = builder.before(before)
+        for path, value in (data or {}).items():
+            add = builder.with_data_field_in if isinstance(value, list | tuple) else builder.with_data_field
+            builder = add(path, value)
+        return builder.build().optimized()
+
+    async def query_with_optimized_filter(
+        self, condition: FilterLike, *, limit: int = 100, sort: Sort = "desc"
+    ) -> list[Event]:
+        """Return the events of the service that match, the latest to arrive first.
+
+        Args:
+            condition: A filter, such as `create_optimized_filter` returns, or the document of one.
+            limit: At most so many events, from 1 to 10,000.
+            sort: "desc" begins with the event that came last, "asc" with the first.
+
+        Raises:
+            FilterError: The document cannot be read.
+            QueryError: The limit or the order makes no sense.
+            ServiceError: The service could not be asked.
+        """
+        chosen = read_filter(condition).optimized()
+        return await self._client.query_events(filter=chosen, limit=limit, sort=sort)
 
     def _answer(self, tier: str, exists: bool) -> bool:
         self._counts[tier] += 1

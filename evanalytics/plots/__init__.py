@@ -1,5 +1,6 @@
 """Figures in one template, each made from a small plain frame; nothing here computes a result."""
 
+from evanalytics.plots.filters import selectivity_waterfall
 from evanalytics.plots.queueing import queue_depth, tokens_over_time, waits
 from evanalytics.plots.theme import TEMPLATE
 from evanalytics.plots.tradeoff import pareto, settings_map
@@ -17,6 +18,7 @@ __all__ = [
     "live_beside_simulated",
     "pareto",
     "queue_depth",
+    "selectivity_waterfall",
     "settings_map",
     "tokens_over_time",
     "top_names",

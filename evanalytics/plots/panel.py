@@ -13,7 +13,7 @@ from evanalytics.plots.theme import TEMPLATE
 
 Properties = Mapping[str, Any]
 
-_GAP_X, _GAP_Y_PX, _TITLE_PX, _BOTTOM_PX = 0.075, 94, 42, 48
+_GAP_X, _GAP_Y_PX, _TITLE_PX, _BOTTOM_PX, _LINE_PX = 0.075, 94, 44, 48, 17
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,10 @@ def board_figure(board: Board, *, height: int) -> go.Figure:
         layout[y] = {**panel.yaxis, "domain": y_domain, "anchor": _short(x)}
         traces += [{**trace, "xaxis": _short(x), "yaxis": _short(y)} for trace in panel.traces]
         titles.append(_text(panel.title, x_domain[0], y_domain[1], xanchor="left", size=13))
-    titles.append(_text(board.remark, 1, 1, xanchor="right", size=11))
-    titles.append({**_text(board.message, 0.5, 0.6, xanchor="center", size=15), "yanchor": "middle"})
+    above = max(panel.title.count("<br>") for panel in board.rows[0]) * _LINE_PX
+    titles.append({**_text(board.remark, 1, 1, xanchor="right", size=11), "yshift": 6 + above})
+    message = _text(board.message, 0.5, 0.6, xanchor="center", size=15)
+    titles.append({**message, "yanchor": "middle", "align": "center"})
     layout["annotations"] = titles
     layout["margin"] = {"t": _TITLE_PX, "b": _BOTTOM_PX}
     return go.Figure(data=traces, layout=layout)
@@ -148,4 +150,4 @@ def _short(name: str) -> str:
 
 def _text(text: str, x: float, y: float, *, xanchor: str, size: int) -> dict[str, Any]:
     place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": xanchor, "yanchor": "bottom"}
-    return {**place, "text": text, "yshift": 6, "font": {"size": size}}
+    return {**place, "text": text, "align": "left", "yshift": 6, "font": {"size": size}}

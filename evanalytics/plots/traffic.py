@@ -149,11 +149,7 @@ def lateness_panel(frame: pl.DataFrame) -> Panel:
     late, share = frame["late_s"].to_numpy(), frame["share"].to_numpy()
     limits = (late[1], late[-1]) if frame.height > 1 else _NO_RANGE_S
     return Panel(
-        title=_titled(
-            "Lateness",
-            f"{_percent(1 - share[0])} come late" if frame.height else "",
-            {"at most so late": COLORS[2]},
-        ),
+        title=_titled("Lateness", f"{_percent(1 - share[0])} come late" if frame.height else ""),
         traces=[_line(late[1:], share[1:], "at most so late", COLORS[2], shape="hv", fill="tozeroy")],
         xaxis={
             "title": {"text": "behind the latest time seen"},

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from evanalytics.event import Event
+from evanalytics.filters.filter import Filter
 
 Names = str | Iterable[str] | None
 """One name, several, or None for whatever there is."""
 Sort = Literal["asc", "desc"]
+FilterLike = Filter | Mapping[str, Any]
+"""A filter, or the document of one."""
 
 NAMED_CONFLICTS = 20
 """How many conflicting ids a result names."""
@@ -100,6 +103,7 @@ class EventServiceClient(Protocol):
         after_id: str | None = None,
         limit: int = 100,
         sort: Sort = "asc",
+        filter: FilterLike | None = None,
     ) -> list[Event]:
         """Return events by order of arrival, a page at a time.
 
@@ -112,6 +116,7 @@ class EventServiceClient(Protocol):
                 direction of `sort`.
             limit: At most so many events, from 1 to 10,000.
             sort: "asc" begins with the event that came first, "desc" with the last.
+            filter: Only events that match this filter, or filter document.
         """
         ...
 
@@ -119,12 +124,15 @@ class EventServiceClient(Protocol):
         """Return the event of that id, or None."""
         ...
 
-    def subscribe(self, *, types: Names = None, name: str | None = None) -> Subscription:
+    def subscribe(
+        self, *, types: Names = None, name: str | None = None, filter: FilterLike | None = None
+    ) -> Subscription:
         """Return the events that are published from now on.
 
         Args:
             types: Only events of these types.
             name: Continue where the subscription of this name stopped, if there was one.
+            filter: Only events that match this filter, or filter document.
         """
         ...
 

@@ -18,10 +18,12 @@ import polars as pl
 
 from evanalytics.event import Event
 from evanalytics.exceptions import ClosedError, QueryError
+from evanalytics.filters.filter import filter as read_filter
+from evanalytics.filters.predicate import Predicate
 from evanalytics.logs.integrity import write_parquet
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.reader import read_log
-from evanalytics.service.client import Names, PublishResult, Sort
+from evanalytics.service.client import FilterLike, Names, PublishResult, Sort
 from evanalytics.service.rows import frame_of_events, frame_of_log, gathered
 from evanalytics.service.selection import Selection
 from evanalytics.service.store import open_store, release_store
@@ -105,6 +107,7 @@ class EmbeddedEventService:
         after_id: str | None = None,
         limit: int = 100,
         sort: Sort = "asc",
+        filter: FilterLike | None = None,
     ) -> list[Event]:
         """Return events by order of arrival, a page at a time.
 
@@ -117,18 +120,23 @@ class EmbeddedEventService:
                 direction of `sort`.
             limit: At most so many events, from 1 to 10,000.
             sort: "asc" begins with the event that came first, "desc" with the last.
+            filter: Only events that match this filter, or filter document. What it says of type,
+                source and time the store decides; the rest is decided event by event.
 
         Raises:
+            FilterError: The filter document cannot be read.
             QueryError: `after_id` is not there, or another argument makes no sense.
             ServiceError: The file could not be read.
             ClosedError: The service is closed.
         """
-        selection = Selection.of(types, sources, start, end)
+        chosen = None if filter is None else read_filter(filter)
+        selection = Selection.of(types, sources, start, end, chosen.bounds if chosen else None)
         if not 1 <= limit <= _MAX_LIMIT:
             raise QueryError(f"limit: from 1 to {_MAX_LIMIT:,}, got {limit!r}; page on with after_id")
         if sort not in get_args(Sort):
             raise QueryError(f"sort: 'asc' or 'desc', got {sort!r}")
-        return await self._read(partial(self._query, selection, after_id, limit, sort))
+        holds = chosen.predicate if chosen else None
+        return await self._read(partial(self._query, selection, after_id, limit, sort, holds))
 
     async def get_event(self, event_id: str) -> Event | None:
         """Return the event of that id, or None.
@@ -139,14 +147,18 @@ class EmbeddedEventService:
         """
         return await self._read(self._store.get, event_id)
 
-    def subscribe(self, *, types: Names = None, name: str | None = None) -> StoreSubscription:
+    def subscribe(
+        self, *, types: Names = None, name: str | None = None, filter: FilterLike | None = None
+    ) -> StoreSubscription:
         """Return the events that are published from this call on; `Subscription` has the rules.
 
         Args:
             types: Only events of these types.
             name: Continue where the subscription of this name stopped, if there was one.
+            filter: Only events that match this filter, or filter document.
 
         Raises:
+            FilterError: The filter document cannot be read.
             ServiceError: A subscription of this name is open already.
             ClosedError: The service is closed.
 
@@ -157,8 +169,14 @@ class EmbeddedEventService:
             ...             print(order.id)
         """
         self._refuse_if_closed()
+        chosen = None if filter is None else read_filter(filter)
         subscription = StoreSubscription(
-            self._store, selection=Selection.of(types), name=name, read=self._read, write=self._write
+            self._store,
+            selection=Selection.of(types, within=chosen.bounds if chosen else None),
+            name=name,
+            read=self._read,
+            write=self._write,
+            holds=chosen.predicate if chosen else None,
         )
         self._subscriptions.add(subscription)
         return subscription
@@ -293,11 +311,19 @@ class EmbeddedEventService:
         write_parquet(path, chain([first], frames))
         return read_log(path, progress=False)
 
-    def _query(self, selection: Selection, after_id: str | None, limit: int, sort: Sort) -> list[Event]:
+    def _query(
+        self,
+        selection: Selection,
+        after_id: str | None,
+        limit: int,
+        sort: Sort,
+        holds: Predicate | None,
+    ) -> list[Event]:
         after = None if after_id is None else self._store.position_of(after_id)
         if after_id is not None and after is None:
             raise QueryError(f"after_id: there is no event {after_id!r}; give the last id of a page")
-        return [event for _, event in self._store.page(selection, after=after, limit=limit, sort=sort)]
+        rows = self._store.page(selection, after=after, limit=limit, sort=sort, holds=holds)
+        return [event for _, event in rows]
 
     def _shut(self) -> None:
         self._writer.shutdown()

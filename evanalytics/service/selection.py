@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Self
 
 from evanalytics.exceptions import QueryError
+from evanalytics.filters.bounds import Bounds
 from evanalytics.service.client import Names
 
 
@@ -26,8 +27,16 @@ class Selection:
         sources: Names = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        within: Bounds | None = None,
     ) -> Self:
         """Return the selection that arguments of a service mean.
+
+        Args:
+            types: Only events of these types.
+            sources: Only events of these sources.
+            start: Only events whose time is this or later.
+            end: Only events whose time is before this.
+            within: What a filter says besides.
 
         Raises:
             QueryError: A bound has no time zone.
@@ -35,7 +44,19 @@ class Selection:
         for name, bound in (("start", start), ("end", end)):
             if bound is not None and bound.tzinfo is None:
                 raise QueryError(f"{name}: needs a datetime with a time zone, got {bound!r}; say tzinfo=UTC")
-        return cls(types=_listed(types), sources=_listed(sources), start=start, end=end)
+        bounds = within or Bounds()
+        return cls(
+            types=_both(_listed(types), bounds.types),
+            sources=_both(_listed(sources), bounds.sources),
+            start=max(filter(None, (start, bounds.start)), default=None),
+            end=min(filter(None, (end, bounds.end)), default=None),
+        )
+
+
+def _both(names: list[str] | None, others: frozenset[str] | None) -> list[str] | None:
+    if others is None:
+        return names
+    return sorted(others) if names is None else [name for name in names if name in others]
 
 
 def _listed(names: Names) -> list[str] | None:

@@ -15,6 +15,7 @@ import polars as pl
 
 from evanalytics.event import Event
 from evanalytics.exceptions import ServiceError
+from evanalytics.filters.predicate import Predicate
 from evanalytics.logs.schema import ENVELOPE, ID, PAYLOAD, SEQ, SOURCE, SUBJECT, TIME, TS, TYPE
 from evanalytics.service.client import NAMED_CONFLICTS, PublishResult, Sort
 from evanalytics.service.database import MEMORY, connect, first_line
@@ -51,6 +52,7 @@ _DIFFERING = """
 _IDS = "SELECT id FROM events WHERE seq >= $first AND seq < $past ORDER BY seq"
 _FIRST, _PAST_ALL = -1, 2**62
 _CHUNK = 2**20
+_LEAST_READ, _MOST_READ = 500, 10_000
 
 
 class Listener(Protocol):
@@ -129,9 +131,38 @@ class EventStore:
         return event
 
     def page(
-        self, selection: Selection, *, after: int | None, limit: int, sort: Sort = "asc"
+        self,
+        selection: Selection,
+        *,
+        after: int | None,
+        limit: int,
+        sort: Sort = "asc",
+        holds: Predicate | None = None,
     ) -> list[tuple[int, Event]]:
-        """Return the next events behind a position, each with its own position."""
+        """Return the next events behind a position, each with its own position.
+
+        Args:
+            selection: Which events are meant, as far as SQL says it.
+            after: The position; None for the beginning.
+            limit: At most so many events.
+            sort: The direction.
+            holds: What else must be so of an event; rows are read on until enough are found.
+        """
+        if holds is None:
+            return self._rows(selection, after, limit, sort)
+        found: list[tuple[int, Event]] = []
+        size = max(limit, _LEAST_READ)
+        while len(found) < limit:
+            rows = self._rows(selection, after, size, sort)
+            found += [row for row in rows if holds(row[1])]
+            if len(rows) < size:
+                break
+            after, size = rows[-1][0], min(2 * size, _MOST_READ)
+        return found[:limit]
+
+    def _rows(
+        self, selection: Selection, after: int | None, limit: int, sort: Sort
+    ) -> list[tuple[int, Event]]:
         ahead = {"after": _FIRST if after is None else after, "before": _PAST_ALL}
         behind = {"after": _FIRST, "before": _PAST_ALL if after is None else after}
         query, span = (_UP, ahead) if sort == "asc" else (_DOWN, behind)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from evanalytics.event import Event
 from evanalytics.exceptions import ClosedError, ServiceError
+from evanalytics.filters.predicate import Predicate
 from evanalytics.service.selection import Selection
 from evanalytics.service.store import EventStore
 
@@ -24,7 +25,14 @@ class StoreSubscription:
     """A `Subscription` that reads pages from a store whenever events were added to it."""
 
     def __init__(
-        self, store: EventStore, *, selection: Selection, name: str | None, read: Runner, write: Runner
+        self,
+        store: EventStore,
+        *,
+        selection: Selection,
+        name: str | None,
+        read: Runner,
+        write: Runner,
+        holds: Predicate | None = None,
     ) -> None:
         """Begin behind the position of that name, or behind the last event there is."""
         if name is not None and any(other.name == name for other in store.listeners):
@@ -33,6 +41,7 @@ class StoreSubscription:
         self._store = store
         self._in_reader, self._in_writer = read, write
         self._selection = selection
+        self._holds = holds
         last = store.size - 1
         self._position = last if name is None else store.bookmarks.get(name, last)
         self._given: int | None = None
@@ -112,4 +121,4 @@ class StoreSubscription:
             await self._added.wait()
 
     def _read(self, after: int) -> list[tuple[int, Event]]:
-        return self._store.page(self._selection, after=after, limit=_PAGE)
+        return self._store.page(self._selection, after=after, limit=_PAGE, holds=self._holds)

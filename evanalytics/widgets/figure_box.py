@@ -26,7 +26,7 @@ class FigureBox(ipywidgets.VBox):  # type: ignore[misc]
         """Take a complete figure, before it is shown."""
         figure._config = _CONFIG  # plotly has no public name for it
         super().__init__([figure, _Fit()])
-        self.add_class("ev-main")
+        self.add_class("ev-figure")
 
 
 class _Fit(anywidget.AnyWidget):  # type: ignore[misc]

@@ -70,8 +70,8 @@ class ReplayControls(ipywidgets.VBox):  # type: ignore[misc]
         start_s, end_s = _bounds_s(log)
         first = (end_s - start_s) / _WHOLE_LOG_S
         self.notice = Notice()
-        self.button = _button("Play", "Begin, pause or go on").add_class("ev-primary")
-        self.restart = _button("Restart", "From the first event again")
+        self.button = _button("Play").add_class("ev-primary")
+        self.restart = _button("Restart")
         self.speed = Slider("Speed", stops=_SPEEDS, value=max(first, 1), unit="× as fast as the log")
         self.position = _position_slider(start_s, end_s)
         self._shown_s = self.position.value
@@ -212,8 +212,8 @@ def _time_text(second: float) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _button(text: str, tooltip: str) -> ipywidgets.Button:
-    return ipywidgets.Button(description=text, tooltip=tooltip).add_class("ev-button")
+def _button(text: str) -> ipywidgets.Button:
+    return ipywidgets.Button(description=text).add_class("ev-button")
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -29,14 +29,33 @@ VALUES = st.recursive(
     max_leaves=4,
 )
 RECORDS = st.fixed_dictionaries(
-    {"id": st.text(min_size=1, max_size=4), "type": st.sampled_from(["x", "y"]), "source": st.just("s"), "time": st.just(TIME)},
+    {
+        "id": st.text(min_size=1, max_size=4),
+        "type": st.sampled_from(["x", "y"]),
+        "source": st.just("s"),
+        "time": st.just(TIME),
+    },
     optional={"data": st.dictionaries(st.sampled_from(["a", "b", "A", "c.d", "é"]), VALUES, max_size=3)},
 )
 BROKEN = st.sampled_from(
-    [b"", b"  ", b"{", b'{"id": "x",}', b"7", b"[]", b"null", b"\xff\xfe", b'{"id": "a\0"}', b'{"id":"only"}', b"{} {}", b'"', b"}{"]
+    [
+        b"",
+        b"  ",
+        b"{",
+        b'{"id": "x",}',
+        b"7",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"id": "a\0"}',
+        b'{"id":"only"}',
+        b"{} {}",
+        b'"',
+        b"}{",
+    ]
 )
 CHUNKS = st.sampled_from([90, 400, 10_000])
-CELLS = st.text(alphabet='ab",\n é;\'', max_size=6)
+CELLS = st.text(alphabet="ab\",\n é;'", max_size=6)
 
 
 def expected(line: bytes) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -27,6 +28,7 @@ from tests.benchmarks.measure import Row, median_s
 
 COUNT = 4_000_000
 ERROR_RATE = 0.01
+RUNS = 5
 FILES, ROWS = 100, 100_000
 
 
@@ -49,47 +51,57 @@ def filled(ids: pl.Series, error_rate: float = ERROR_RATE) -> BloomFilterIndex:
 
 
 def _adding(ids: pl.Series) -> Iterator[Row]:
-    ours = median_s(partial(filled, ids)) / len(ids)
     aims = {"rbloom": "2.5x", "rbloom, savable hash": "8x", "fastbloom-rs": ""}
     for name, peer in _peers().items():
-        theirs = _fresh_median_s(peer, ids) / len(ids)
-        yield Row("bulk add, per id", ours, 7, _against(name, theirs, ours), aims[name])
+        race = _race(partial(filled, ids), peer, ids.to_list)
+        yield _row("bulk add, per id", race, name, aims[name])
 
 
 def _asking(present: pl.Series, asked: pl.Series) -> Iterator[Row]:
     """Ask for ids of which half are there."""
-    index = filled(present)
-    ours = median_s(partial(index.might_contain_many, asked)) / len(asked)
+    ask = partial(filled(present).might_contain_many, asked)
     aims = {"rbloom": "6x", "rbloom, savable hash": "12x", "fastbloom-rs": "5x"}
     for name, peer in _peers().items():
-        theirs = _fresh_median_s(peer(present.to_list()), asked) / len(asked)
-        yield Row("bulk query, per id", ours, 7, _against(name, theirs, ours), aims[name])
+        race = _race(ask, peer(present.to_list()), asked.to_list)
+        yield _row("bulk query, per id", race, name, aims[name])
     left, right = asked.to_frame("id"), present.to_frame("id")
-    join = median_s(lambda: left.join(right, on="id", how="semi"), runs=5) / len(asked)
-    yield Row("bulk query, per id", ours, 7, _against("polars semi join", join, ours), "3.5x")
+    race = _race(ask, lambda _: left.join(right, on="id", how="semi"))
+    yield _row("bulk query, per id", race, "polars semi join", "3.5x")
     if IS_COMPILED:
-        hashing = median_s(lambda: deque(compiled_hashes(asked), maxlen=0)) / len(asked)
-        yield Row(
-            "bulk query, per id", ours, 7, f"{ours / hashing:.2f}x hashing ({_ns(hashing)})", "at most 2x"
-        )
+        ours, hashing = _race(ask, lambda _: deque(compiled_hashes(asked), maxlen=0))
+        what = f"{ours / hashing:.2f}x hashing ({_ns(hashing / COUNT)})"
+        yield Row("bulk query, per id", ours / COUNT, RUNS, what, "at most 2x")
     for error_rate in (0.001, 0.0001):
         other = filled(present, error_rate)
-        cost = median_s(partial(other.might_contain_many, asked)) / len(asked)
+        cost = median_s(partial(other.might_contain_many, asked)) / COUNT
         yield Row(f"bulk query at {error_rate:.2%}, per id", cost, 7, str(other.shape))
 
 
-def _fresh_median_s(work: Callable[[list[str]], object], ids: pl.Series) -> float:
-    """Return the median time of work on a list of new str: Python keeps the hash of one it has seen.
+def _race(
+    ours: Callable[[], object], theirs: Callable[[Any], object], fresh: Callable[[], object] = list
+) -> tuple[float, float]:
+    """Return the median times of two kinds of work, done by turns so that both see the same machine.
 
-    Making the list is not counted, though with ids in a column a peer cannot do without it.
+    Theirs gets a list of new str each time, for Python keeps the hash of a str that it has
+    seen. Making the list is not counted, though with ids in a column nobody can do without it.
     """
-    times = []
-    for _ in range(3):
-        texts = ids.to_list()
-        begin = time.perf_counter()
-        work(texts)
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+    ours()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(RUNS):
+        texts = fresh()
+        instants = [time.perf_counter()]
+        ours()
+        instants.append(time.perf_counter())
+        theirs(texts)
+        instants.append(time.perf_counter())
+        times[0].append(instants[1] - instants[0])
+        times[1].append(instants[2] - instants[1])
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def _row(what: str, race: tuple[float, float], name: str, aim: str) -> Row:
+    ours, theirs = race
+    return Row(what, ours / COUNT, RUNS, f"{theirs / ours:,.1f}x {name} ({_ns(theirs / COUNT)})", aim)
 
 
 def _one_by_one(present: pl.Series, absent: pl.Series) -> Iterator[Row]:
@@ -185,10 +197,6 @@ def _fastbloom(library: object, texts: list[str]) -> Callable[[list[str]], objec
 def _savable_hash(text: str) -> int:
     """As rbloom's documentation advises: its default hash differs from process to process."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big", signed=True)
-
-
-def _against(name: str, theirs: float, ours: float) -> str:
-    return f"{theirs / ours:,.1f}x {name} ({_ns(theirs)})"
 
 
 def _ns(seconds: float) -> str:

@@ -8,9 +8,9 @@ import warnings
 import polars as pl
 import pytest
 
-from evanalytics.bloom.index import BloomFilterIndex, capacity_of
+from evanalytics.bloom.index import BloomFilterIndex
 from evanalytics.bloom.measurement import measure_error_rate, random_ids
-from evanalytics.bloom.sizing import Classic, SplitBlock
+from evanalytics.bloom.sizing import Classic, SplitBlock, capacity_of
 from evanalytics.exceptions import BloomError, CapacityWarning
 
 IDS = pl.Series("id", [f"order-{n}" for n in range(1_000)])

@@ -405,3 +405,20 @@ def test_payload_numbers_of_64_bits_and_more_come_back_exactly(tmp_path: Path) -
     records = [{**RECORDS[0], "data": {"v": value}} for value in values]
 
     assert [event.data["v"] for event in read_log(write(tmp_path / "a.ndjson", records)).events()] == values
+
+
+def test_names_that_look_like_patterns_are_names(tmp_path: Path) -> None:
+    data = {"*": 1, "^a$": 2, "a": {"*": 3, "^x$": 4}}
+
+    log = read_log(write(tmp_path / "a.ndjson", [{**RECORDS[0], "data": data}] * 3))
+
+    row = everything(log).row(1, named=True)
+    assert (row["data__*"], row["data__^a$"], row["data__a__*"], row["data__a__^x$"]) == (1, 2, 3, 4)
+
+
+def test_time_bounds_reach_the_row_groups_of_a_parquet_file(tmp_path: Path) -> None:
+    flat().write_parquet(tmp_path / "a.parquet", row_group_size=10)
+    log = read_log(tmp_path / "a.parquet").between(datetime(2026, 1, 1, 0, 1, 30, tzinfo=UTC))
+
+    assert "SELECTION" in log.lazy.explain()
+    assert log.lazy.select("seq").collect()["seq"].to_list() == list(range(90, 100))

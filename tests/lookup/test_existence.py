@@ -7,7 +7,8 @@ import pytest
 
 from evanalytics.bloom.index import BloomFilterIndex
 from evanalytics.event import Event
-from evanalytics.exceptions import BloomError, ClosedError, ServiceError
+from evanalytics.exceptions import BloomError, ClosedError, FilterError, ServiceError
+from evanalytics.filters import filter
 from evanalytics.lookup.existence import EventFilterService, TierCounts
 from evanalytics.service.embedded import EmbeddedEventService
 
@@ -198,3 +199,63 @@ async def test_an_index_that_holds_ids_is_refused():
     async with CountingService() as client:
         with pytest.raises(BloomError, match="index: needs an empty one of String ids"):
             EventFilterService(client, index)
+
+
+def orders(count):
+    """Orders by the minute, of alternating types and countries."""
+    return [
+        Event(
+            id=f"order-{n}",
+            type="order.created" if n % 2 else "order.paid",
+            source="shop" if n < 8 else "kiosk",
+            time=TIME.replace(minute=n),
+            data={"country": ("DE", "FR", "PL")[n % 3], "total": n},
+        )
+        for n in range(count)
+    ]
+
+
+CONDITIONS = {
+    "types": ({"types": "order.created"}, [1, 3, 5, 7, 9, 11]),
+    "several types": ({"types": ["order.created", "order.paid"]}, list(range(12))),
+    "sources": ({"sources": ["kiosk"]}, [8, 9, 10, 11]),
+    "after and before": ({"after": TIME.replace(minute=3), "before": TIME.replace(minute=6)}, [4, 5]),
+    "a value": ({"data": {"country": "FR"}}, [1, 4, 7, 10]),
+    "one of several values": ({"data": {"country": ["FR", "PL"]}}, [1, 2, 4, 5, 7, 8, 10, 11]),
+    "operators": ({"data": {"total": {"$gte": 10}}}, [10, 11]),
+    "all at once": ({"types": "order.created", "sources": "shop", "data": {"data.country": "FR"}}, [1, 7]),
+    "none": ({}, list(range(12))),
+}
+
+
+@pytest.mark.parametrize(("conditions", "expected"), CONDITIONS.values(), ids=CONDITIONS)
+async def test_an_optimized_filter_finds_what_its_conditions_say(conditions, expected):
+    async with EmbeddedEventService() as client:
+        await client.publish_events(orders(12))
+        service = EventFilterService(client)
+        found = await service.query_with_optimized_filter(
+            service.create_optimized_filter(**conditions), sort="asc"
+        )
+
+        assert [event.data["total"] for event in found] == expected
+
+
+async def test_a_query_begins_with_what_came_last():
+    async with EmbeddedEventService() as client:
+        await client.publish_events(orders(12))
+        found = await EventFilterService(client).query_with_optimized_filter({"type": "order.paid"}, limit=2)
+
+        assert [event.id for event in found] == ["order-10", "order-8"]
+
+
+async def test_a_filter_is_optimized():
+    async with EmbeddedEventService() as client:
+        service = EventFilterService(client)
+
+        assert service.create_optimized_filter(types=["a", "a"]) == filter({"type": "a"})
+
+
+async def test_a_condition_that_makes_no_sense_is_refused():
+    async with EmbeddedEventService() as client:
+        with pytest.raises(FilterError, match="filter at time"):
+            EventFilterService(client).create_optimized_filter(after="yesterday")

@@ -1,0 +1,84 @@
+"""What a filter's conditions leave over, one after the other: as written, and as optimized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import polars as pl
+
+from evanalytics.plots.panel import Board, Panel, board_figure
+from evanalytics.plots.theme import COLORS, OTHER_COLOR, label
+
+_COLOR = {"columns": COLORS[0], "events": COLORS[1]}
+_ROW_PX, _FRAME_PX, _LABEL = 26, 200, 60
+
+
+def selectivity_waterfall(
+    original: pl.DataFrame, optimized: pl.DataFrame, *, height: int | None = None
+) -> go.Figure:
+    """Return two pictures of a filter at work: as written, and below it as optimized.
+
+    Each bar is a condition: as long as the events that reach it, full as far as they pass.
+    Blue ran over columns, orange event by event.
+
+    Args:
+        original: Columns `condition, ran, rows_in, rows_out, ms`, in the order in which they ran.
+        optimized: Likewise; both come from `Explanation`.
+        height: In pixels; by default what the number of conditions needs.
+    """
+    panels = [selectivity_panel(original, "As written"), selectivity_panel(optimized, "Optimized")]
+    rows = [max(original.height, 1), max(optimized.height, 1)]
+    board = Board(rows=[[panel] for panel in panels], heights=rows)
+    figure = board_figure(board, height=height or _FRAME_PX + _ROW_PX * sum(rows))
+    most = max([*original["rows_in"], *optimized["rows_in"], 1])
+    figure.update_xaxes(range=[0, most * 1.02])
+    figure.update_layout(barmode="stack", hovermode="closest", bargap=0.25)
+    return figure
+
+
+def selectivity_panel(frame: pl.DataFrame, title: str) -> Panel:
+    """Return the panel of one filter: a bar a condition, the first on top."""
+    names = [f"{number}. {label(text, _LABEL)}" for number, text in enumerate(frame["condition"], start=1)]
+    colors = [_COLOR.get(ran, OTHER_COLOR) for ran in frame["ran"]]
+    passed = frame["rows_out"].to_numpy().astype(np.float64)
+    refused = (frame["rows_in"] - frame["rows_out"]).to_numpy().astype(np.float64)
+    places = np.arange(frame.height, dtype=np.int32)
+    hints = [_hint(row) for row in frame.iter_rows(named=True)]
+    return Panel(
+        title=f"<b>{title}</b> · {frame['ms'].sum():,.3g} ms" if frame.height else f"<b>{title}</b>",
+        traces=[
+            _bars(places, passed, hints, {"color": colors}, "passed"),
+            _bars(places, refused, hints, {"color": colors, "opacity": 0.25}, "refused"),
+        ],
+        xaxis={"title": {"text": "events"}, "rangemode": "tozero", "nticks": 4, "fixedrange": True},
+        yaxis={
+            "tickvals": places,
+            "ticktext": names,
+            "autorange": "reversed",
+            "automargin": True,
+            "fixedrange": True,
+        },
+    )
+
+
+def _bars(places: Any, lengths: Any, hints: list[str], marker: dict[str, Any], name: str) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "x": lengths,
+        "y": places,
+        "marker": marker,
+        "customdata": hints,
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def _hint(row: dict[str, Any]) -> str:
+    share = row["rows_out"] / row["rows_in"] if row["rows_in"] else 0.0
+    return (
+        f"{label(row['condition'], 200)}<br>{row['rows_in']:,} in, {row['rows_out']:,} out ({share:.1%})"
+        f"<br>{row['ms']:,.3g} ms over {row['ran']}"
+    )

@@ -1,0 +1,144 @@
+"""The first notebook as a visitor meets it: every cell runs, and every control redraws by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+NAME = "01_replay_an_event_log.ipynb"
+RUN_ALL = """async () => {
+  const app = window.jupyterapp;
+  await app.commands.execute('notebook:run-all-cells');
+}"""
+EXPOSE_APP = """
+new MutationObserver((_, observer) => {
+  const config = document.getElementById('jupyter-config-data');
+  if (!config) return;
+  try {
+    config.textContent = JSON.stringify({ ...JSON.parse(config.textContent), exposeAppInBrowser: true });
+    observer.disconnect();
+  } catch { /* not whole yet */ }
+}).observe(document, { childList: true, subtree: true });
+"""
+IS_READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
+CORNER = """() => [...document.querySelector('.ev-figure').querySelectorAll('.annotation-text')]
+  .map(text => text.textContent).find(text => / events · /.test(text)).split(' · ')[0]"""
+"""What the timeline says about how many events it shows."""
+FROM, TO = "Time range: from, UTC", "Time range: to, UTC"
+
+
+@dataclass
+class Visit:
+    """An open notebook, and what went wrong or left the machine meanwhile."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def shown(self) -> str:
+        """Return how many events the timeline says it shows."""
+        return str(self.page.evaluate(CORNER))
+
+    def wait_for_another_than(self, was: str) -> None:
+        """Wait until the timeline shows another number of events."""
+        self.page.wait_for_function(f"was => ({CORNER})() !== was", arg=was, timeout=10_000)
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Any, lab: str) -> Iterator[Visit]:
+    page = browser.new_page(viewport={"width": 1280, "height": 2_000})
+    visit = Visit(page)
+    page.add_init_script(EXPOSE_APP)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("request", lambda request: _note(visit, request.url))
+    page.goto(f"{lab}/doc/tree/notebooks/{NAME}", wait_until="domcontentloaded")
+    page.wait_for_function(IS_READY, timeout=60_000)
+    page.evaluate(RUN_ALL)
+    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=60_000)
+    yield visit
+    page.close()
+
+
+def _note(visit: Visit, url: str) -> None:
+    if urlsplit(url).scheme.startswith(("http", "ws")) and urlsplit(url).hostname != "127.0.0.1":
+        visit.elsewhere.append(url)
+
+
+def test_every_cell_runs(visit: Visit) -> None:
+    assert visit.page.locator(".jp-RenderedText[data-mime-type*='error']").count() == 0
+    assert visit.page.locator(".ev-notice").count() == 0
+
+
+def test_figures_are_as_wide_as_their_place(visit: Visit) -> None:
+    visit.page.wait_for_function(
+        "() => [...document.querySelectorAll('.ev-figure')].every(box =>"
+        " Math.abs(box.querySelector('.main-svg').getBoundingClientRect().width - box.clientWidth) < 3)",
+        timeout=10_000,
+    )
+
+    assert visit.page.locator(".ev-figure").count() == 2
+
+
+@pytest.mark.parametrize(("name", "key"), [(FROM, "PageUp"), (TO, "ArrowLeft")])
+def test_the_time_range_is_moved_by_keyboard(visit: Visit, name: str, key: str) -> None:
+    was = visit.shown()
+    thumb = visit.page.get_by_label(name)
+
+    thumb.focus()
+    for _ in range(5):
+        visit.page.keyboard.press(key)
+
+    visit.wait_for_another_than(was)
+
+
+def test_a_type_is_left_out_by_keyboard(visit: Visit) -> None:
+    was = visit.shown()
+
+    visit.page.get_by_role("checkbox").first.focus()
+    visit.page.keyboard.press("Space")
+
+    visit.wait_for_another_than(was)
+
+
+def test_the_whole_log_comes_back(visit: Visit) -> None:
+    whole = visit.shown()
+    visit.page.get_by_label(TO).focus()
+    visit.page.keyboard.press("PageDown")
+    visit.wait_for_another_than(whole)
+    narrowed = visit.shown()
+
+    visit.page.get_by_role("button", name="Whole log").click()
+
+    visit.wait_for_another_than(narrowed)
+
+
+def test_play_hands_out_events_and_pause_stops(visit: Visit) -> None:
+    visit.page.get_by_role("button", name="Play", exact=True).click()
+    visit.page.get_by_text("Playing:").wait_for(timeout=10_000)
+
+    visit.page.get_by_role("button", name="Pause", exact=True).click()
+
+    visit.page.get_by_text("Paused:").wait_for(timeout=10_000)
+
+
+@pytest.mark.parametrize("role", ["slider", "checkbox", "button"])
+def test_every_control_of_the_widgets_has_a_name(visit: Visit, role: str) -> None:
+    controls = visit.page.locator(".ev-app").get_by_role(role)
+
+    names = [control.aria_snapshot() for control in controls.all()]
+    assert names
+    assert all('"' in name for name in names)
+
+
+def test_nothing_was_asked_of_other_machines(visit: Visit) -> None:
+    assert visit.elsewhere == []
+
+
+def test_no_script_failed(visit: Visit) -> None:
+    assert visit.errors == []

@@ -1,0 +1,31 @@
+"""The waterfall of a filter's conditions."""
+
+import polars as pl
+
+from evanalytics.plots.filters import selectivity_waterfall
+
+TABLE = pl.DataFrame(
+    {
+        "condition": ['"type": "<b>a</b>"', '"data.list": 1'],
+        "ran": ["columns", "events"],
+        "rows_in": [100, 40],
+        "rows_out": [40, 10],
+        "ms": [1.5, 20.0],
+    }
+)
+
+
+def test_bars_show_what_passed_and_what_did_not() -> None:
+    figure = selectivity_waterfall(TABLE, TABLE.head(1))
+
+    assert [list(trace.x) for trace in figure.data] == [[40, 10], [60, 30], [40], [60]]
+
+
+def test_text_from_a_filter_is_no_markup() -> None:
+    ticks = selectivity_waterfall(TABLE, TABLE).layout.yaxis.ticktext
+
+    assert ticks[0] == '1. "type": "&lt;b&gt;a&lt;/b&gt;"'
+
+
+def test_nothing_to_show_is_a_figure_too() -> None:
+    assert len(selectivity_waterfall(TABLE.clear(), TABLE.clear()).data) == 4
