@@ -21,11 +21,13 @@ _FIRST = "01_replay_an_event_log.ipynb"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    if rest and options.run is not _lab:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.rest = rest
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    further = []
+    if given[:1] == ["lab"] and given[1:2] not in (["-h"], ["--help"]):
+        at = 2 if given[1:] and not given[1].startswith("-") else 1  # what follows is JupyterLab's
+        given, further = given[:at], given[at:]
+    options = _parser().parse_args(given)
+    options.further = further
     try:
         return int(options.run(options))
     except EvAnalyticsError as error:
@@ -58,9 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 def _lab(options: argparse.Namespace) -> int:
     folder = notebooks_folder()
     environment = dict(os.environ)
-    if options.log and not options.log.startswith("-"):
+    if options.log:
         environment["EVANALYTICS_LOG"] = str(Path(options.log).resolve())
-    command = [sys.executable, "-m", "jupyter", "lab", *_LAB_FLAGS, *options.rest]
+    command = [sys.executable, "-m", "jupyter", "lab", *_LAB_FLAGS, *options.further]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     return subprocess.call([*command, str(folder / _FIRST)], env=environment)

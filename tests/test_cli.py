@@ -25,3 +25,29 @@ def test_unknown_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> No
         main(["sample", "--out", "x.parquet", "--evnts", "5"])
 
     assert "unrecognized arguments: --evnts 5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "log", "further"),
+    [
+        (["--no-browser", "--port", "8899"], None, ["--no-browser", "--port", "8899"]),
+        (["a.ndjson", "--port", "8899"], "a.ndjson", ["--port", "8899"]),
+        ([], None, []),
+    ],
+)
+def test_lab_hands_further_arguments_to_jupyterlab(
+    arguments: list[str], log: str | None, further: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[str], str | None]] = []
+
+    def call(command: list[str], env: dict[str, str]) -> int:
+        seen.append((command, env.get("EVANALYTICS_LOG")))
+        return 0
+
+    monkeypatch.setattr("subprocess.call", call)
+    monkeypatch.delenv("EVANALYTICS_LOG", raising=False)
+
+    assert main(["lab", *arguments]) == 0
+    command, path = seen[0]
+    assert [part for part in command if part in further] == further
+    assert (path is None) if log is None else path.endswith(log)
