@@ -1,11 +1,17 @@
-"""A test that is a coroutine runs in an event loop of its own."""
+"""A test that is a coroutine runs in an event loop of its own; in CI nothing is left to chance."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,7 +11,7 @@ import polars as pl
 
 
 class Stage:
-    """Collects frames of one schema; hands them on as one lazy frame.
+    """Collects frames, hands them on as one lazy frame; a column that some lack is null there.
 
     Up to `memory_bytes` they stay in memory; from then on they go to Parquet files in a
     temporary folder, which is removed when nothing refers to the stage any more.
@@ -34,16 +34,20 @@ class Stage:
 
     def lazy(self) -> pl.LazyFrame:
         """Return all frames, in the order in which they came."""
-        parts = [] if self._folder is None else [pl.scan_parquet(self._folder / "*.parquet")]
+        spilt = [] if self._folder is None else sorted(self._folder.iterdir())
+        parts = [pl.scan_parquet(path) for path in spilt]
         if self._held or not parts:
-            parts.append(pl.concat(self._held).lazy() if self._held else pl.LazyFrame())
-        return pl.concat(parts)
+            parts.append(self._joined().lazy() if self._held else pl.LazyFrame())
+        return pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
+
+    def _joined(self) -> pl.DataFrame:
+        return pl.concat(self._held, how="diagonal")
 
     def _spill(self) -> None:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="evanalytics-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         path = self._folder / f"{self._parts:08}.parquet"
-        pl.concat(self._held).write_parquet(path, compression="lz4")
+        self._joined().write_parquet(path, compression="lz4")
         self._parts += 1
         self._held, self._size = [], 0

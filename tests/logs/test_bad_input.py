@@ -473,3 +473,18 @@ def test_one_odd_record_among_regular_ones_is_read_as_it_is(tmp_path: Path, odd:
     for column in kept:
         values = log.lazy.collect()[column].to_list()
         assert values == [r["data"]["n"] for r in rows]
+
+
+@pytest.mark.parametrize("memory_bytes", [None, 2_000])
+def test_a_path_that_stops_fitting_its_type_midway_stays_json(
+    tmp_path: Path, memory_bytes: int | None
+) -> None:
+    values = [*range(40), 2**63, *range(40)]
+    limits = ReadLimits(chunk_bytes=500, memory_bytes=memory_bytes)
+
+    log = read_log(
+        ndjson(tmp_path / "a.ndjson", [record(i, v=v) for i, v in enumerate(values)]), limits=limits
+    )
+
+    assert "data__v" not in log.lazy.collect().columns
+    assert [json.loads(text)["v"] for text in log.payloads()["data"]] == values
