@@ -47,6 +47,8 @@ def main() -> int:
         print(f"evanalytics needs Python 3.11 or newer; this is {sys.version.split()[0]}")
         return 2
     set_up()
+    if Path(log := os.environ.get("EVANALYTICS_LOG", "")).is_file():
+        os.environ["EVANALYTICS_LOG"] = str(Path(log).resolve())  # kernels run in notebooks/
     os.chdir(ROOT)
     for command in COMMANDS[name]:
         last = command is COMMANDS[name][-1]
