@@ -54,6 +54,30 @@ if TYPE_CHECKING:
     from evanalytics.replay import Replay as Replay
     from evanalytics.service import EmbeddedEventService as EmbeddedEventService
     from evanalytics.service import EventServiceClient as EventServiceClient
+    from evanalytics.streams.aggregators import WindowedCounter as WindowedCounter
+    from evanalytics.streams.aggregators import WindowedDistinct as WindowedDistinct
+    from evanalytics.streams.aggregators import WindowedMax as WindowedMax
+    from evanalytics.streams.aggregators import WindowedMean as WindowedMean
+    from evanalytics.streams.aggregators import WindowedMin as WindowedMin
+    from evanalytics.streams.aggregators import WindowedQuantile as WindowedQuantile
+    from evanalytics.streams.aggregators import WindowedSum as WindowedSum
+    from evanalytics.streams.columns import col as col
+    from evanalytics.streams.columns import left as left
+    from evanalytics.streams.columns import original_event as original_event
+    from evanalytics.streams.columns import right as right
+    from evanalytics.streams.nodes import AggregatorNode as AggregatorNode
+    from evanalytics.streams.nodes import DedupeNode as DedupeNode
+    from evanalytics.streams.nodes import FilterNode as FilterNode
+    from evanalytics.streams.nodes import JoinNode as JoinNode
+    from evanalytics.streams.nodes import SinkNode as SinkNode
+    from evanalytics.streams.nodes import TransformNode as TransformNode
+    from evanalytics.streams.nodes import python_column as python_column
+    from evanalytics.streams.processor import StreamProcessor as StreamProcessor
+    from evanalytics.streams.result import StreamResult as StreamResult
+    from evanalytics.streams.watermark import Watermark as Watermark
+    from evanalytics.streams.windows import HoppingWindow as HoppingWindow
+    from evanalytics.streams.windows import SessionWindow as SessionWindow
+    from evanalytics.streams.windows import TumblingWindow as TumblingWindow
     from evanalytics.throttling.manager import ThrottleManager as ThrottleManager
     from evanalytics.throttling.policy import RateLimit as RateLimit
     from evanalytics.throttling.policy import ThrottlePolicy as ThrottlePolicy
@@ -129,6 +153,31 @@ _HOMES = {
     "write_parquet_with_filters": "bloom.parquet",
     "LogCatalog": "lookup.catalog",
     "EventFilterService": "lookup.existence",
+    # streams
+    "StreamProcessor": "streams.processor",
+    "StreamResult": "streams.result",
+    "Watermark": "streams.watermark",
+    "FilterNode": "streams.nodes",
+    "TransformNode": "streams.nodes",
+    "JoinNode": "streams.nodes",
+    "AggregatorNode": "streams.nodes",
+    "DedupeNode": "streams.nodes",
+    "SinkNode": "streams.nodes",
+    "python_column": "streams.nodes",
+    "TumblingWindow": "streams.windows",
+    "HoppingWindow": "streams.windows",
+    "SessionWindow": "streams.windows",
+    "WindowedCounter": "streams.aggregators",
+    "WindowedSum": "streams.aggregators",
+    "WindowedMin": "streams.aggregators",
+    "WindowedMax": "streams.aggregators",
+    "WindowedMean": "streams.aggregators",
+    "WindowedQuantile": "streams.aggregators",
+    "WindowedDistinct": "streams.aggregators",
+    "col": "streams.columns",
+    "left": "streams.columns",
+    "right": "streams.columns",
+    "original_event": "streams.columns",
     # pictures and controls
     "plots": "plots",
     "widgets": "widgets",

@@ -119,5 +119,9 @@ class ReplayError(EvAnalyticsError, ValueError):
     """A replay was asked for a speed, a place or an order that makes no sense."""
 
 
+class StreamError(EvAnalyticsError, ValueError):
+    """A stream graph that makes no sense, or a question that it cannot answer; names the node."""
+
+
 class ClosedError(EvAnalyticsError, RuntimeError):
     """Something was asked of an object that has been closed."""

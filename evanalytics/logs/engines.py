@@ -1,15 +1,162 @@
-"""Source adapters: the same log as a frame of another engine."""
+"""Engines: the few things that polars and DuckDB do each in its own way; all else is narwhals."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
 
+import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.logs.connection import connect
+from evanalytics.logs.connection import connect, quote_name
+from evanalytics.logs.schema import SEQ
 
 if TYPE_CHECKING:
     import duckdb
+
+Frame = nw.LazyFrame[Any]
+
+
+class FrameEngine(Protocol):
+    """What a plan of narwhals expressions needs of an engine besides running it."""
+
+    name: str
+
+    def stage(self, lazy: pl.LazyFrame) -> Frame:
+        """Return a log's columns, read once and held, in the order of `seq`."""
+        ...
+
+    def hold(self, frame: Frame) -> Frame:
+        """Return a frame that is computed now and kept, for those who will ask several times."""
+        ...
+
+    def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
+        """Return a frame with the highest value of a column up to each row, in the order of `seq`.
+
+        Args:
+            frame: With `seq`; on polars in that order.
+            column: Whose values.
+            name: The new column's.
+            by: Columns; each combination of their values (null is one) by itself.
+        """
+        ...
+
+    def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
+        """Return a frame with one column that is equal wherever all the columns are; not only there."""
+        ...
+
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """Return the rows, in no particular order."""
+        ...
+
+    def batches(self, frame: Frame, rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows in frames of at most so many, without holding them all."""
+        ...
+
+    def load(self, frame: pl.DataFrame) -> Frame:
+        """Return rows that were computed elsewhere as a frame of this engine."""
+        ...
+
+    def close(self) -> None:
+        """Give back what was held."""
+        ...
+
+
+class PolarsEngine:
+    """Frames in memory."""
+
+    name = "polars"
+
+    def stage(self, lazy: pl.LazyFrame) -> Frame:
+        """Return a log's columns, read once and held, in the order of `seq`."""
+        frame = lazy.collect()
+        if not frame[SEQ].is_sorted():
+            frame = frame.sort(SEQ)
+        return nw.from_native(frame.lazy())
+
+    def hold(self, frame: Frame) -> Frame:
+        """Return a frame that is computed now and kept."""
+        return self.load(self.collect(frame))
+
+    def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
+        """Return a frame with the highest value so far; rows must stand in the order of `seq`."""
+        highest = pl.col(column).cum_max()
+        highest = highest.over(list(by)) if by else highest
+        lazy: pl.LazyFrame = frame.to_native()
+        return nw.from_native(lazy.with_columns(highest.alias(name)))
+
+    def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
+        """Return a frame with a hash of the columns: a join of 64-bit numbers is 4x one of texts."""
+        key = pl.col(columns[0]) if len(columns) == 1 else pl.struct(list(columns))
+        lazy: pl.LazyFrame = frame.to_native()
+        return nw.from_native(lazy.with_columns(key.hash().alias(name)))
+
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """Return the rows."""
+        rows: pl.DataFrame = frame.to_native().collect()
+        return rows
+
+    def batches(self, frame: Frame, rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows in frames of at most so many."""
+        yield from frame.to_native().collect_batches(chunk_size=rows, maintain_order=False)
+
+    def load(self, frame: pl.DataFrame) -> Frame:
+        """Return rows as a frame."""
+        return nw.from_native(frame.lazy())
+
+    def close(self) -> None:
+        """Do nothing: memory goes with the frames."""
+
+
+class DuckDBEngine:
+    """Frames as relations of one connection; what is held lies in its temporary tables, which spill."""
+
+    name = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        """Use a connection, or one of its own."""
+        self.connection = connection or connect()
+        self._numbers = count()
+
+    def stage(self, lazy: pl.LazyFrame) -> Frame:
+        """Return a log's columns, read once and held; DuckDB pulls them through polars' scan."""
+        return self.hold(nw.from_native(to_duckdb(lazy, self.connection)))
+
+    def hold(self, frame: Frame) -> Frame:
+        """Return a frame that is computed now and kept in a temporary table."""
+        name = f"held_{id(self)}_{next(self._numbers)}"
+        self.connection.execute(f"CREATE TEMP TABLE {quote_name(name)} AS {frame.to_native().sql_query()}")
+        return nw.from_native(self.connection.table(name))
+
+    def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
+        """Return a frame with the highest value so far."""
+        highest = nw.col(column).cum_max()
+        return frame.with_columns(highest.over(*by, order_by=SEQ).alias(name))
+
+    def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
+        """Return a frame with the first column again: DuckDB hashes for itself."""
+        return frame.with_columns(nw.col(columns[0]).alias(name))
+
+    def collect(self, frame: Frame) -> pl.DataFrame:
+        """Return the rows."""
+        rows: pl.DataFrame = frame.to_native().pl()
+        return rows
+
+    def batches(self, frame: Frame, rows: int) -> Iterator[pl.DataFrame]:
+        """Yield the rows in frames of at most so many."""
+        for batch in frame.to_native().to_arrow_reader(rows):
+            yield pl.DataFrame(batch)
+
+    def load(self, frame: pl.DataFrame) -> Frame:
+        """Return rows as a frame."""
+        name = f"loaded_{id(self)}_{next(self._numbers)}"
+        self.connection.register(name, frame)
+        return nw.from_native(self.connection.table(name))
+
+    def close(self) -> None:
+        """Drop what was held, by closing the connection."""
+        self.connection.close()
 
 
 def to_duckdb(

@@ -1,0 +1,214 @@
+"""Rows into windows: lateness, figures of parts and of wholes, sessions. Engine-neutral expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from evanalytics.logs.engines import Frame
+from evanalytics.logs.schema import SEQ, TS
+from evanalytics.streams.aggregators import Aggregate
+from evanalytics.streams.checks import Columns
+from evanalytics.streams.columns import END, KEY, LATE_FOR, LATE_KEY, MISSED, START, WINDOW
+from evanalytics.streams.nodes import AggregatorNode, Key, key_label
+from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, Window
+
+NOW = "__wm"
+"""The watermark at a row's arrival, as the node that works on it counts it."""
+
+PANE = "__pane"
+_LAG, _HOP, _PREVIOUS, _OPENS, _SESSION = "__lag", "__hop", "__previous", "__opens", "__session"
+FIRST, LAST = "__first", "__last"
+UTC_US = pl.Datetime("us", "UTC")
+
+
+def with_lag(frame: Frame, window: Window, span: Span) -> Frame:
+    """Return a frame with the pane of each row and how many of its windows are closed already.
+
+    Args:
+        frame: With `ts` and the watermark `__wm`.
+        window: The windows.
+        span: The instants that occur.
+    """
+    if isinstance(window, SessionWindow):
+        late = nw.col(NOW) >= nw.col(TS) + window.gap_us
+        return frame.with_columns(
+            nw.when(late).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64).alias(_LAG)
+        )
+    pane = window.pane(nw.col(TS), span)
+    behind = window.pane(nw.col(NOW), span) - nw.col(PANE)
+    frame = frame.with_columns(pane.alias(PANE))
+    lag = nw.when(behind < 0).then(nw.lit(0, nw.Int64)).otherwise(behind)
+    lag = nw.when(behind > window.panes).then(nw.lit(window.panes, nw.Int64)).otherwise(lag)
+    return frame.with_columns(lag.cast(nw.Int64).alias(_LAG))
+
+
+def without_lag(frame: Frame, window: Window, span: Span) -> Frame:
+    """Return the same for rows that cannot be late."""
+    zero = nw.lit(0, nw.Int64).alias(_LAG)
+    if isinstance(window, SessionWindow):
+        return frame.with_columns(zero)
+    return frame.with_columns(window.pane(nw.col(TS), span).alias(PANE), zero)
+
+
+def late_rows(frame: Frame, window: Window, key: Key, columns: Sequence[str]) -> Frame:
+    """Return the rows that are late for windows: `columns`, and which windows, which key, how many."""
+    late = frame.filter(nw.col(_LAG) > 0)
+    return late.select(
+        *columns,
+        nw.lit(window.label).alias(LATE_FOR),
+        nw.lit(key_label(key)).alias(LATE_KEY),
+        nw.col(_LAG).alias(MISSED),
+    )
+
+
+def in_time(frame: Frame, window: Window) -> Frame:
+    """Return the rows that some window still takes."""
+    return frame.filter(nw.col(_LAG) < window.panes)
+
+
+def missed(frame: Frame) -> nw.Expr:
+    """Return how many windows the rows of a frame have missed, all together."""
+    return nw.col(_LAG).sum().cast(nw.Int64)
+
+
+def is_mergeable(figures: Sequence[Aggregate]) -> bool:
+    """Return whether all figures can be computed part by part."""
+    return all(figure.is_mergeable for figure in figures)
+
+
+def figures_of(frame: Frame, node: AggregatorNode, window: PanedWindow, key: Key) -> Frame:
+    """Return one row per window and key value: the pane, the key's columns, the figures.
+
+    Overlapping windows are put together from their panes; where a figure needs all rows at once,
+    each row is written once for each of its windows instead.
+    """
+    figures = node.aggregator
+    if window.panes == 1:
+        return frame.group_by(PANE, *key).agg(**_direct(figures))
+    if is_mergeable(figures):
+        parts = frame.group_by(PANE, _LAG, *key).agg(**_partials(figures))
+        return merged(_hopped(parts, window), [PANE, *key], figures)
+    return _hopped(frame, window).group_by(PANE, *key).agg(**_direct(figures))
+
+
+def parts_of(frame: Frame, node: AggregatorNode, window: PanedWindow, key: Key) -> Frame:
+    """Return the mergeable part that these rows are of each window: pane, key, partial columns."""
+    if window.panes == 1:
+        return frame.group_by(PANE, *key).agg(**_partials(node.aggregator))
+    parts = frame.group_by(PANE, _LAG, *key).agg(**_partials(node.aggregator))
+    return merged_parts(_hopped(parts, window), [PANE, *key], node.aggregator)
+
+
+def merged_parts(parts: Frame, by: Sequence[str], figures: Sequence[Aggregate]) -> Frame:
+    """Return parts of the same window and key joined into one part each."""
+    columns = {name: expression for figure in figures for name, expression in figure.merged.items()}
+    return parts.group_by(*by).agg(**columns)
+
+
+def merged(parts: Frame, by: Sequence[str], figures: Sequence[Aggregate]) -> Frame:
+    """Return the figures of windows from their parts."""
+    return finished(merged_parts(parts, by, figures), by, figures)
+
+
+def finished(parts: Frame, by: Sequence[str], figures: Sequence[Aggregate]) -> Frame:
+    """Return the figures of windows, each of which has one part."""
+    return parts.select(*by, **{figure.name: figure.result for figure in figures})
+
+
+def sessions_of(frame: Frame, node: AggregatorNode, window: SessionWindow, key: Key) -> Frame:
+    """Return one row per session: first and last instant, the key's columns, the figures."""
+    marked = numbered_sessions(frame, window, key)
+    bounds = {FIRST: nw.col(TS).min(), LAST: nw.col(TS).max()}
+    return marked.group_by(_SESSION, *key).agg(**bounds, **_direct(node.aggregator)).drop(_SESSION)
+
+
+def numbered_sessions(frame: Frame, window: SessionWindow, key: Sequence[str]) -> Frame:
+    """Return rows with the number of their session among those of their key."""
+    order = [TS, SEQ]
+    previous = nw.col(TS).shift(1).over(*key, order_by=order)
+    frame = frame.with_columns(previous.alias(_PREVIOUS))
+    opens = nw.col(_PREVIOUS).is_null() | (nw.col(TS) - nw.col(_PREVIOUS) >= window.gap_us)
+    frame = frame.with_columns(
+        nw.when(opens).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64).alias(_OPENS)
+    )
+    number = nw.col(_OPENS).cum_sum().over(*key, order_by=order)
+    return frame.with_columns(number.cast(nw.Int64).alias(_SESSION))
+
+
+def published(
+    rows: pl.DataFrame, node: AggregatorNode, window: Window, key: Key, columns: Columns
+) -> pl.DataFrame:
+    """Return windows as the output says them: labels, bounds in UTC, every key column, the figures.
+
+    Args:
+        rows: What `figures_of` or `sessions_of` made.
+        node: The aggregator.
+        window: The windows' kind.
+        key: Their key.
+        columns: The output's columns with their dtypes.
+    """
+    if isinstance(window, SessionWindow):
+        start, end = rows[FIRST], rows[LAST] + window.gap_us
+    else:
+        panes = rows[PANE].unique()
+        bounds = pl.DataFrame(
+            {
+                PANE: panes,
+                START: pl.Series([window.start_us(p) for p in panes], dtype=pl.Int64),
+                END: pl.Series([window.end_us(p) for p in panes], dtype=pl.Int64),
+            }
+        )
+        found = rows.select(PANE).join(bounds, on=PANE, how="left", maintain_order="left")
+        start, end = found[START], found[END]
+    others = [pl.lit(None).alias(c) for c in node.key_columns if c not in key]
+    figures = [figure.name for figure in node.aggregator]
+    return rows.with_columns(
+        start.cast(UTC_US).alias(START),
+        end.cast(UTC_US).alias(END),
+        pl.lit(window.label).alias(WINDOW),
+        pl.lit(key_label(key)).alias(KEY),
+        *others,
+    ).select(pl.col(c).cast(columns[c]) for c in (WINDOW, START, END, KEY, *node.key_columns, *figures))
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One kind of window with one key, which an aggregator computes on their own."""
+
+    window: Window
+    key: Key
+
+    @property
+    def label(self) -> str:
+        """What results call it."""
+        return f"{self.window.label} · {key_label(self.key)}"
+
+
+def situations(node: AggregatorNode) -> list[Situation]:
+    """Return each kind of window with each key."""
+    return [Situation(window, key) for window in node.windows for key in node.keys]
+
+
+def _direct(figures: Sequence[Aggregate]) -> dict[str, nw.Expr]:
+    return {figure.name: figure.direct for figure in figures}
+
+
+def _partials(figures: Sequence[Aggregate]) -> dict[str, nw.Expr]:
+    return {name: expression for figure in figures for name, expression in figure.partials.items()}
+
+
+def _hopped(frame: Frame, window: PanedWindow) -> Frame:
+    """Return each row once for each window that still takes it; `__pane` then numbers the window."""
+    hops = _numbers(frame, window.panes)
+    every = frame.join(hops, how="cross").filter(nw.col(_HOP) < window.panes - nw.col(_LAG))
+    return every.with_columns((nw.col(PANE) - nw.col(_HOP)).alias(PANE)).drop(_HOP)
+
+
+def _numbers(like: Frame, count: int) -> Frame:
+    """Return the frame 0 .. count-1 on the engine of another one."""
+    one = like.select(nw.len().cast(nw.Int64).alias(_HOP)).select((nw.col(_HOP) * 0).alias(_HOP))
+    return nw.concat([one.with_columns((nw.col(_HOP) + k).alias(_HOP)) for k in range(count)])
