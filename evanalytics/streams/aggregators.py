@@ -1,4 +1,4 @@
-"""What an aggregator computes of a window's rows: counts, sums, extremes, means, quantiles, distinct values."""
+"""What an aggregator computes of a window's rows: counts, sums, extremes, means, quantiles and others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ class Aggregate(Record, ABC):
     __slots__ = ()
 
     name: str
-    column: str | None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return ()
 
     @property
     def is_mergeable(self) -> bool:
@@ -67,11 +71,6 @@ class WindowedCounter(Aggregate):
         self._fill(name=_name(name, "WindowedCounter"))
 
     @property
-    def column(self) -> str | None:
-        """It reads no column."""
-        return None
-
-    @property
     def direct(self) -> nw.Expr:
         """The number of rows."""
         return nw.len().cast(nw.Int64)
@@ -87,7 +86,7 @@ class _OfColumn(Aggregate):
 
     __slots__ = ()
 
-    column: str  # type: ignore[assignment]
+    column: str
 
     def __init__(self, column: str, name: str | None = None) -> None:
         own = type(self).__name__
@@ -95,6 +94,11 @@ class _OfColumn(Aggregate):
             raise PolicyError(f"{own}.column: needs the name of a column, got {column!r}")
         word = own.removeprefix("Windowed").lower()
         self._fill(column=column_of(column), name=_name(name or f"{word}_{column_of(column)}", own))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Its column."""
+        return (self.column,)
 
     @property
     def _col(self) -> nw.Expr:

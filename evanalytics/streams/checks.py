@@ -13,7 +13,13 @@ from evanalytics.exceptions import StreamError
 from evanalytics.filters.filter import Filter
 from evanalytics.logs.log import LogSchema
 from evanalytics.logs.schema import SEQ, TS, column_of
-from evanalytics.streams.aggregators import WindowedDistinct, WindowedMean, WindowedQuantile, WindowedSum
+from evanalytics.streams.aggregators import (
+    Aggregate,
+    WindowedDistinct,
+    WindowedMean,
+    WindowedQuantile,
+    WindowedSum,
+)
 from evanalytics.streams.columns import (
     END,
     KEY,
@@ -283,13 +289,12 @@ def _check_key(where: str, name: str, dtype: pl.DataType) -> None:
         )
 
 
-def _figure_dtype(figure: object, columns: Columns) -> pl.DataType:
-    column = getattr(figure, "column", None)
-    if column is None or isinstance(figure, WindowedDistinct):
+def _figure_dtype(figure: Aggregate, columns: Columns) -> pl.DataType:
+    if not figure.reads or isinstance(figure, WindowedDistinct):
         return pl.Int64()
     if isinstance(figure, WindowedMean | WindowedQuantile):
         return pl.Float64()
-    dtype = columns[column]
+    dtype = columns[figure.reads[0]]
     return pl.Int64() if isinstance(figure, WindowedSum) and dtype.is_integer() else dtype
 
 

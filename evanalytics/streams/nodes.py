@@ -248,8 +248,8 @@ class AggregatorNode(Node):
     The output has `window` and `key` (which kind, String), `start` and `end` (Datetime, UTC), a column
     for each key column (null where the row's key does not use it), and one for each figure. A null in a
     key is a value of its own. Rows late for a window go to the output `late`, once for each window and
-    key, with `late_for_window`, `late_for_key` and `missed_windows`, how many of them. The law, for each window and key, counted in windows that
-    a row belongs to: rows in = counted + late.
+    key, with `late_for_window`, `late_for_key` and `missed_windows`, how many of them. The law, for each
+    window and key, counted in windows that a row belongs to: rows in = counted + late.
 
     Attributes:
         windows: One or more of `TumblingWindow`, `HoppingWindow`, `SessionWindow`.
@@ -302,7 +302,7 @@ class AggregatorNode(Node):
     @property
     def read_columns(self) -> tuple[str, ...]:
         """The columns that figures are made of, each once."""
-        return tuple(dict.fromkeys(f.column for f in self.aggregator if f.column is not None))
+        return tuple(dict.fromkeys(column for figure in self.aggregator for column in figure.reads))
 
 
 @dataclass(frozen=True, eq=False, init=False)
