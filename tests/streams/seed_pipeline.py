@@ -19,12 +19,27 @@ def order_analytics(sink: Callable[[pl.DataFrame], Any] = len) -> ev.StreamProce
     """Return the pipeline: orders and payments, joined within an hour; orders counted per window and key."""
     processor = ev.StreamProcessor("order-analytics")
     events = processor.add_source("event-source", types=TYPES)
-    kinds = {"orders": ev.filter({"type": {"$regex": r"^order\."}}), "payments": ev.filter({"type": "payment.processed"})}
+    kinds = {
+        "orders": ev.filter({"type": {"$regex": r"^order\."}}),
+        "payments": ev.filter({"type": "payment.processed"}),
+    }
     split = events.connect_to(processor.add_node("event-filter", ev.FilterNode(kinds)))
-    order = {"order_id": "data.orderId", "customer_id": "data.customerId", "amount": "data.total", "status": "data.status"}
-    payment = {"payment_id": "data.id", "order_id": "data.orderId", "amount": "data.amount", "status": "data.status"}
+    order = {
+        "order_id": "data.orderId",
+        "customer_id": "data.customerId",
+        "amount": "data.total",
+        "status": "data.status",
+    }
+    payment = {
+        "payment_id": "data.id",
+        "order_id": "data.orderId",
+        "amount": "data.amount",
+        "status": "data.status",
+    }
     orders = split.connect_to(processor.add_node("order-transformer", ev.TransformNode(order)), "orders")
-    payments = split.connect_to(processor.add_node("payment-transformer", ev.TransformNode(payment)), "payments")
+    payments = split.connect_to(
+        processor.add_node("payment-transformer", ev.TransformNode(payment)), "payments"
+    )
     pair = {
         "order_id": ev.left("order_id"), "customer_id": ev.left("customer_id"), "order_amount": ev.left("amount"),
         "payment_amount": ev.right("amount"), "order_status": ev.left("status"), "payment_status": ev.right("status"),
