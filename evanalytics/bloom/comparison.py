@@ -14,7 +14,8 @@ from evanalytics.bloom.index import BloomFilterIndex
 from evanalytics.exceptions import BloomError
 
 COMPARISON_SCHEMA = {
-    "way": pl.String, "bytes": pl.Int64, "build_ns": pl.Float64, "ask_ns": pl.Float64, "claimed": pl.Int64,
+    "way": pl.String, "ids": pl.Int64, "bytes": pl.Int64,
+    "build_ns": pl.Float64, "ask_ns": pl.Float64, "claimed": pl.Int64,
 }  # fmt: skip
 """The columns of `compare_with_exact`."""
 
@@ -35,9 +36,9 @@ def compare_with_exact(present: pl.Series, asked: pl.Series, *, error_rate: floa
         error_rate: What the filter promises.
 
     Returns:
-        One row per way: `way` ("Bloom filter", "Python set", "semi join"), `bytes` (Int64), `build_ns`
-        per id held and `ask_ns` per id asked for (Float64), `claimed` (Int64: of how many it says
-        that it holds them; the exact ways agree).
+        One row per way: `way` ("Bloom filter", "Python set", "semi join"), `ids` (Int64: how many are
+        held), `bytes` (Int64), `build_ns` per id held and `ask_ns` per id asked for (Float64),
+        `claimed` (Int64: of how many it says that it holds them; the exact ways agree).
 
     Raises:
         BloomError: There are no ids on one side, or they are of another dtype, or null.
@@ -45,7 +46,8 @@ def compare_with_exact(present: pl.Series, asked: pl.Series, *, error_rate: floa
     if len(present) == 0 or len(asked) == 0:
         raise BloomError("ids: needs some to hold and some to ask for")
     rows = [_filter(present, asked, error_rate), _set(present, asked), _semi_join(present, asked)]
-    return pl.DataFrame(rows, schema=COMPARISON_SCHEMA, orient="row")
+    ways = [(way, len(present), *measured) for way, *measured in rows]
+    return pl.DataFrame(ways, schema=COMPARISON_SCHEMA, orient="row")
 
 
 def _filter(present: pl.Series, asked: pl.Series, error_rate: float) -> tuple[str, int, float, float, int]:

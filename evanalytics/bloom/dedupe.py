@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from evanalytics.bloom.sizing import SPLIT_BLOCK_LEAST, Classic, Shape, SplitBlock
+from evanalytics.bloom.sizing import SPLIT_BLOCK_LEAST, Classic, Shape, SplitBlock, shape_for
 from evanalytics.exceptions import BloomError
 
 _DAY_S = 86_400.0
@@ -91,13 +91,16 @@ def dedupe_cost(traffic: IdTraffic, error_rate: float) -> DedupeCost:
     return DedupeCost(error_rate=error_rate, false_drops=false_drops, lookups=lookups)
 
 
-def dedupe_costs(traffic: IdTraffic, *, held: int, sizes: Iterable[int]) -> pl.DataFrame:
-    """Return what filters of several sizes cost per day when each holds so many ids.
+def dedupe_costs(
+    traffic: IdTraffic, *, capacity: int, sizes: Iterable[int], held: int | None = None
+) -> pl.DataFrame:
+    """Return what filters of several sizes cost per day.
 
     Args:
         traffic: The events in front of which the filter stands.
-        held: How many different ids it remembers.
+        capacity: How many different ids each is made for.
         sizes: Sizes in bytes.
+        held: How many it remembers; as many as it is made for if left out.
 
     Returns:
         One row per size: `bytes` (Int64), `error_rate`, `false_drops`, `lookups` (Float64; per day).
@@ -107,17 +110,17 @@ def dedupe_costs(traffic: IdTraffic, *, held: int, sizes: Iterable[int]) -> pl.D
     """
     rows = []
     for size in sizes:
-        shape = shape_within(size, held)
-        cost = dedupe_cost(traffic, shape.error_rate(held))
+        shape = shape_within(size, capacity)
+        cost = dedupe_cost(traffic, shape.error_rate(capacity if held is None else held))
         rows.append((shape.bytes, cost.error_rate, cost.false_drops, cost.lookups))
     schema = {"bytes": pl.Int64, "error_rate": pl.Float64, "false_drops": pl.Float64, "lookups": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def shape_within(size: int, held: int) -> Shape:
+def shape_within(size: int, capacity: int) -> Shape:
     """Return the shape of at most so many bytes that errs least when it holds so many ids.
 
-    It follows the rule of `shape_for`: split blocks, unless they would err in less than 0.1 %.
+    It follows the rule of `shape_for`: split blocks, unless they would promise less than 0.1 %.
 
     Raises:
         BloomError: The size is below 32 bytes, or above what the format allows.
@@ -128,10 +131,10 @@ def shape_within(size: int, held: int) -> Shape:
     """
     if size < _LEAST_BYTES:
         raise BloomError(f"size: the smallest filter has {_LEAST_BYTES} bytes, got {size:,}")
-    blocks = SplitBlock(size // _LEAST_BYTES)
-    if blocks.error_rate(held) >= SPLIT_BLOCK_LEAST:
-        return blocks
+    largest = shape_for(SPLIT_BLOCK_LEAST, capacity)
+    if size < largest.bytes + _LEAST_BYTES:
+        return SplitBlock(size // _LEAST_BYTES)
     bits = 8 * (size - size % 4)
-    best = math.log(2) * bits / max(held, 1)
-    hashes = {min(max(round_(best), 1), _MOST_HASHES) for round_ in (math.floor, math.ceil)}
-    return min((Classic(bits, k) for k in sorted(hashes)), key=lambda shape: shape.error_rate(held))
+    best = math.log(2) * bits / capacity
+    hashes = {min(max(whole(best), 1), _MOST_HASHES) for whole in (math.floor, math.ceil)}
+    return min((Classic(bits, k) for k in sorted(hashes)), key=lambda shape: shape.error_rate(capacity))

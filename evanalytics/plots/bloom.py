@@ -152,6 +152,6 @@ def _rate_axis(low: float, high: float) -> dict[str, Any]:
         "type": "log",
         "range": [first, math.log10(high) + 0.1],
         "tickvals": [10.0**power for power in powers[::every]],
-        "ticktext": [f"{100 * 10.0**power:.6g} %" for power in powers[::every]],
+        "ticktext": [f"{100 * 10.0**power:.6g}" for power in powers[::every]],
         "fixedrange": True,
     }

@@ -57,11 +57,9 @@ def live_figure(board: Board) -> go.Figure:
     return board_figure(board, height=LIVE_HEIGHT_PX)
 
 
-def race_board(compared: pl.DataFrame, *, remark: str = "", message: str = "") -> Board:
+def race_board(compared: pl.DataFrame) -> Board:
     """Return two pictures, memory and time, of the ways that hold ids."""
-    return Board(
-        rows=[[memory_panel(compared), time_panel(compared)]], heights=[1], remark=remark, message=message
-    )
+    return Board(rows=[[memory_panel(compared), time_panel(compared)]], heights=[1])
 
 
 def race_figure(board: Board, *, height: int = RACE_HEIGHT_PX) -> go.Figure:

@@ -30,7 +30,7 @@ def dedupe_panel(costs: pl.DataFrame, *, point: Mapping[str, float] | None = Non
     now = [value for value in now if value > 0]
     most = max([*costs["lookups"], 1.0])
     return Panel(
-        title="<b>Dedupe on your log</b>, per day<br>"
+        title="<b>Dedupe</b>: its price<br>"
         + legend([("lost, if trusted", COLORS[3]), ("looked up, if checked", COLORS[0])]),
         traces=[
             line(megabytes, costs["lookups"], "looked up", looked_up),
@@ -40,11 +40,8 @@ def dedupe_panel(costs: pl.DataFrame, *, point: Mapping[str, float] | None = Non
         xaxis={"title": {"text": "filter (MB)"}, **_size_axis(megabytes)},
         yaxis={
             "title": {"text": "events per day"},
-            "type": "log",
-            "range": [-2.3, math.log10(most) + 0.4],
-            "nticks": 6,
-            "tickformat": "~s",
-            "fixedrange": True,
+            **_powers(-2, math.ceil(math.log10(most))),
+            "range": [-2.3, math.ceil(math.log10(most)) + 0.1],
         },
     )
 
@@ -54,7 +51,7 @@ def memory_panel(compared: pl.DataFrame) -> Panel:
     megabytes = compared["bytes"] / 1e6
     texts = [_megabytes_text(value) for value in megabytes]
     return Panel(
-        title="<b>Memory</b> for the ids held",
+        title=f"<b>Memory</b> to hold {_held(compared)} ids",
         traces=[
             _bars(compared["way"], megabytes, "memory", texts, [_WAY_COLORS[way] for way in compared["way"]])
         ],
@@ -74,7 +71,7 @@ def time_panel(compared: pl.DataFrame) -> Panel:
     held = _bars(ways, compared["build_ns"], "to hold", [""] * len(ways), colors)
     held["marker"]["opacity"] = 0.4
     return Panel(
-        title="<b>Time</b> an id: to hold it (pale) + to ask for one",
+        title=f"<b>Time</b> an id, at {_held(compared)}: to hold it (pale) + to ask for one",
         traces=[held, _bars(ways, compared["ask_ns"], "to ask", texts, colors)],
         xaxis={"title": {"text": "nanoseconds per id"}, **_bar_axis(both)},
         yaxis=_ways_axis(compared),
@@ -100,12 +97,18 @@ def _bars(
 
 def _size_axis(megabytes: pl.Series) -> dict[str, Any]:
     low, high = (float(megabytes.min()), float(megabytes.max())) if len(megabytes) else (0.01, 10.0)  # type: ignore[arg-type]
-    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+    powers = _powers(math.ceil(math.log10(low)), math.floor(math.log10(high)))
+    return {**powers, "range": [math.log10(low), math.log10(high)]}
+
+
+def _powers(first: int, last: int) -> dict[str, Any]:
+    """Return a logarithmic axis with ticks at powers of ten, at most five or six of them."""
+    every = max(1, (last - first) // 4)
+    powers = [10.0**power for power in range(first, last + 1, every)]
     return {
         "type": "log",
-        "range": [math.log10(low), math.log10(high)],
-        "tickvals": [10.0**power for power in powers],
-        "ticktext": [f"{10.0**power:,.6g}" for power in powers],
+        "tickvals": powers,
+        "ticktext": [f"{power:,.6g}" for power in powers],
         "fixedrange": True,
     }
 
@@ -123,6 +126,10 @@ def _ways_axis(compared: pl.DataFrame) -> dict[str, Any]:
         "categoryorder": "array",
         "categoryarray": compared["way"].to_list(),
     }
+
+
+def _held(compared: pl.DataFrame) -> str:
+    return f"{compared['ids'][0]:,}" if compared.height else "the"
 
 
 def _megabytes_text(megabytes: float) -> str:

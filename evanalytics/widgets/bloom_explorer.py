@@ -41,7 +41,7 @@ _IDLE_S, _REDRAW_S = 0.4, 0.3
 _MOST_GIVEN = 100_000  # ids of a log that a filter is asked for at each step
 _MOST_RACED_AT_ONCE, _MOST_RACED = 100_000, 2_000_000
 _MADE_UP = IdTraffic(events=1_000_000, ids=1_000_000, span_s=86_400)
-_BITS = np.geomspace(2, 40, 40)
+_BITS = np.geomspace(2, 40, 30)
 _RATES = [10 ** (-place / 4) for place in range(2, 25)]
 
 
@@ -76,6 +76,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         Raises:
             BloomError: Both were given, or there are no ids, or they are no text, or null.
         """
+        super().__init__()
         self._whose, self.traffic, self._given = _ids_of(log, ids)
         self._start = FilterPlan(capacity=capacity_for(self.traffic.ids), error_rate=0.01)
         self._lock = threading.RLock()  # callbacks may run in another thread while a cell runs
@@ -106,6 +107,11 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         """What the filter costs in front of the log: by its own bits, or by formula until it is filled."""
         now = self.now
         return dedupe_cost(self.traffic, self._plan.formula if now is None else now["own_bits"])
+
+    @property
+    def told(self) -> str:
+        """What is said of the filter, its promise and its price, as HTML."""
+        return str(self._told.value)
 
     def turn(
         self, *, capacity: int | None = None, error_rate: float | None = None, load: float | None = None
@@ -139,9 +145,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         found = compare_with_exact(present, asked, error_rate=self._plan.error_rate)
         with self._lock:
             self.comparison, self._raced = found, (count, self._plan.error_rate)
-            self.race.board = race_board(
-                found, remark=f"{count:,} ids held, as many asked for, half of them there"
-            )
+            self.race.board = race_board(found)
         return found
 
     def close(self) -> None:
@@ -153,7 +157,6 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _build(self) -> None:
         self.notice, self._told, self._status = Notice(), ipywidgets.HTML(), ipywidgets.HTML()
-        self._told.add_class("ev")
         self._later = Later(self._follow, self.notice)
         self.race_button = ipywidgets.Button(
             description="Measure time and memory", tooltip="Measuring time and memory at this capacity"
@@ -167,17 +170,10 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         self._raced = (0, 0.0)
         self._tell()
         buttons = ipywidgets.HBox([self.race_button, self.reset_button]).add_class("ev-actions")
-        super().__init__(
-            [
-                self.knobs,
-                self.notice,
-                self._told,
-                FigureBox(self.figure),
-                buttons,
-                self._status,
-                FigureBox(self.race),
-            ]
-        )
+        self.children = [
+            self.knobs, self.notice, self._told, FigureBox(self.figure), buttons, self._status,
+            FigureBox(self.race),
+        ]  # fmt: skip
         self.add_class("ev-app")
         for slider in (self.knobs.capacity, self.knobs.error_rate, self.knobs.load):
             on_change(slider, lambda _value: self._redraw(), self.notice)
@@ -200,7 +196,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
     def _board(self) -> Board:
         began = time.perf_counter()
         plan, cost = self._plan, self.cost
-        sizes = sorted({max(32, int(plan.held * bits / 8)) for bits in _BITS})
+        sizes = sorted({max(32, int(plan.capacity * bits / 8)) for bits in _BITS})
         board = partial(
             live_board,
             formula=formula_frame(plan.shape, plan.capacity, LOADS),
@@ -209,7 +205,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
             load=plan.load,
             curves=self._curves,
             bits=plan.bits_per_id,
-            costs=dedupe_costs(self.traffic, held=plan.held, sizes=sizes),
+            costs=dedupe_costs(self.traffic, capacity=plan.capacity, held=plan.held, sizes=sizes),
             cost={"bytes": plan.shape.bytes, "false_drops": cost.false_drops, "lookups": cost.lookups},
         )
         spent_ms = 1e3 * (time.perf_counter() - began)
@@ -232,7 +228,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
     def _follow(self) -> None:
         self._fill()
         wanted = (min(self._plan.capacity, _MOST_RACED_AT_ONCE), self._plan.error_rate)
-        if self._raced != wanted:
+        if len(self._steps) == len(LOADS) and self._raced != wanted:
             self.compare(wanted[0])
 
     def _fill(self) -> None:

@@ -61,14 +61,14 @@ def test_the_false_drops_are_those_of_a_real_filter():
     index.add_many(random_ids(20_000, seed=1))
     dropped = int(index.might_contain_many(random_ids(100_000, seed=2)).sum())
     predicted = dedupe_costs(
-        IdTraffic(events=100_000, ids=100_000, span_s=86_400), held=20_000, sizes=[20_000]
+        IdTraffic(events=100_000, ids=100_000, span_s=86_400), capacity=20_000, sizes=[20_000]
     )
 
     assert dropped == pytest.approx(predicted["false_drops"][0], rel=0.1)
 
 
 def test_more_memory_costs_less():
-    costs = dedupe_costs(DAY, held=10_000, sizes=[5_000, 10_000, 20_000, 40_000])
+    costs = dedupe_costs(DAY, capacity=10_000, sizes=[5_000, 10_000, 20_000, 40_000])
 
     assert costs["bytes"].to_list() == [4_992, 9_984, 20_000, 40_000]
     assert costs["false_drops"].is_sorted(descending=True)
@@ -89,8 +89,18 @@ def test_the_layout_follows_the_rule_of_sizing():
     assert isinstance(shape_within(400_000, 100_000), Classic)
 
 
-def test_an_empty_filter_errs_never():
-    assert shape_within(1_000, 0).error_rate(0) == 0
+@pytest.mark.parametrize("error_rate", [0.1, 0.01, 0.001, 1e-4])
+@pytest.mark.parametrize("capacity", [1_000, 30_000, 1_000_000])
+def test_the_shape_for_an_error_rate_is_found_again_by_its_bytes(error_rate, capacity):
+    shape = shape_for(error_rate, capacity)
+
+    assert shape_within(shape.bytes, capacity) == shape
+
+
+def test_a_filter_that_holds_less_costs_less():
+    full, half = (dedupe_costs(DAY, capacity=1_000, held=held, sizes=[1_000]) for held in (None, 500))
+
+    assert half["false_drops"][0] < full["false_drops"][0] / 5
 
 
 def test_less_than_a_block_is_refused():
