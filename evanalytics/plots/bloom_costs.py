@@ -61,7 +61,7 @@ def memory_panel(compared: pl.DataFrame) -> Panel:
 
 
 def time_panel(compared: pl.DataFrame) -> Panel:
-    """Return the panel: nanoseconds an id of each way, to hold (pale) and to ask."""
+    """Return the panel: nanoseconds an id of each way, to hold (faint) and to ask."""
     ways, colors = compared["way"], [_WAY_COLORS[way] for way in compared["way"]]
     both = compared["build_ns"] + compared["ask_ns"]
     texts = [
@@ -71,7 +71,7 @@ def time_panel(compared: pl.DataFrame) -> Panel:
     held = _bars(ways, compared["build_ns"], "to hold", [""] * len(ways), colors)
     held["marker"]["opacity"] = 0.4
     return Panel(
-        title=f"<b>Time</b> an id, at {_held(compared)}: to hold it (pale) + to ask for one",
+        title=f"<b>Time</b> an id, at {_held(compared)}: to hold it (faint) + to ask for one",
         traces=[held, _bars(ways, compared["ask_ns"], "to ask", texts, colors)],
         xaxis={"title": {"text": "nanoseconds per id"}, **_bar_axis(both)},
         yaxis=_ways_axis(compared),
@@ -97,8 +97,15 @@ def _bars(
 
 def _size_axis(megabytes: pl.Series) -> dict[str, Any]:
     low, high = (float(megabytes.min()), float(megabytes.max())) if len(megabytes) else (0.01, 10.0)  # type: ignore[arg-type]
-    powers = _powers(math.ceil(math.log10(low)), math.floor(math.log10(high)))
-    return {**powers, "range": [math.log10(low), math.log10(high)]}
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 3)]
+    return {
+        "type": "log",
+        "range": [math.log10(low), math.log10(high)],
+        "tickvals": [tick for tick in ticks if low <= tick <= high],
+        "ticktext": [f"{tick:,.6g}" for tick in ticks if low <= tick <= high],
+        "fixedrange": True,
+    }
 
 
 def _powers(first: int, last: int) -> dict[str, Any]:
