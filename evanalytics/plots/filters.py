@@ -35,12 +35,7 @@ def selectivity_waterfall(
 
 
 def waterfall_board(
-    original: pl.DataFrame,
-    optimized: pl.DataFrame,
-    *,
-    heights: Sequence[float] = (1, 1),
-    remark: str = "",
-    message: str = "",
+    original: pl.DataFrame, optimized: pl.DataFrame, *, heights: Sequence[float] = (1, 1)
 ) -> Board:
     """Return the same two pictures as a board, which an update can put new tables into.
 
@@ -48,15 +43,54 @@ def waterfall_board(
         original: As for `selectivity_waterfall`.
         optimized: As for `selectivity_waterfall`.
         heights: Relative heights of the two.
+    """
+    return Board(rows=[[panel] for panel in _waterfall(original, optimized)], heights=heights)
+
+
+def editor_board(
+    original: pl.DataFrame,
+    optimized: pl.DataFrame,
+    *,
+    matches: int,
+    total: int,
+    remark: str = "",
+    message: str = "",
+) -> Board:
+    """Return the filter editor's board: how many events match, and below it the two pictures.
+
+    Args:
+        original: As for `selectivity_waterfall`.
+        optimized: As for `selectivity_waterfall`.
+        matches: How many events match, at most.
+        total: How many there are.
         remark: Text for the corner.
         message: What to say when there is nothing to draw.
     """
+    panels = [share_panel(matches, total), *_waterfall(original, optimized)]
+    return Board(rows=[[panel] for panel in panels], heights=[1, 4, 4], remark=remark, message=message)
+
+
+def share_panel(matches: int, total: int) -> Panel:
+    """Return the panel of a filter's result: one bar of all events, full as far as they match."""
+    share = f" ({matches / total:.1%})" if total else ""
+    hints = [f"{matches:,} of {total:,} events match"]
+    return Panel(
+        title=f"<b>Matches</b> · {matches:,} of {total:,} events{share}",
+        traces=[
+            _bars([0], [matches], hints, {"color": COLORS[2], "opacity": 1.0}, "matches"),
+            _bars([0], [total - matches], hints, {"color": COLORS[2], "opacity": 0.25}, "others"),
+        ],
+        xaxis={"range": [0, max(total, 1) * 1.02], "showticklabels": False, "nticks": 4, "fixedrange": True},
+        yaxis={"range": [0.5, -0.5], "showticklabels": False, "fixedrange": True},
+    )
+
+
+def _waterfall(original: pl.DataFrame, optimized: pl.DataFrame) -> list[Panel]:
     most = max([*original["rows_in"], *optimized["rows_in"], 1])
-    panels = [
+    return [
         selectivity_panel(original, "As written", most),
         selectivity_panel(optimized, "Optimized", most),
     ]
-    return Board(rows=[[panel] for panel in panels], heights=heights, remark=remark, message=message)
 
 
 def waterfall_figure(board: Board, *, height: int) -> go.Figure:

@@ -16,15 +16,11 @@ from evanalytics.plots.theme import shorten
 _CELL, _PAYLOAD, _RULE, _MOST_RULES = 60, 400, 120, 40
 
 
-def count_text(count: Count, total: int, spent_ms: float) -> str:
+def count_text(count: Count, total: int) -> str:
     """Return how many events match, as a sentence."""
-    share = f" ({count.events / total:.1%})" if total else ""
     if count.is_exact:
-        return f"{count.events:,} of {total:,} events match{share} · counted in {spent_ms:.0f} ms"
-    return (
-        f"At most {count.events:,} of {total:,} events match{share} · counted in {spent_ms:.0f} ms; "
-        "the rest is decided event by event"
-    )
+        return f"{count.events:,} of {total:,} events match."
+    return f"At most {count.events:,} of {total:,} events match: the rest is decided event by event."
 
 
 def matches_html(frame: pl.DataFrame, matches: int) -> str:

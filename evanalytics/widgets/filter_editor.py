@@ -19,7 +19,7 @@ from evanalytics.filters.filter import Filter
 from evanalytics.filters.filter import filter as read_filter
 from evanalytics.filters.preview import Count, first_matches, quick_count
 from evanalytics.logs.log import EventLog
-from evanalytics.plots.filters import waterfall_board, waterfall_figure
+from evanalytics.plots.filters import editor_board, waterfall_figure
 from evanalytics.plots.panel import Board
 from evanalytics.widgets.background import Later, Task, sentence
 from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change
@@ -30,9 +30,9 @@ from evanalytics.widgets.filter_details import count_text, matches_html, sql_htm
 from evanalytics.widgets.filter_rows import ConditionRow
 from evanalytics.widgets.filter_values import Facet, beginning
 
-_IDLE_S = 0.7  # the explanation follows once nothing has changed for so long
+_IDLE_S = 0.8  # the explanation follows once nothing has changed for so long
 _MOST_EVENTS_BY_COLUMNS, _MOST_EVENTS_ONE_BY_ONE = 5_000_000, 200_000
-_FIGURE_PX, _PARTS, _MATCHES = 400, 300, 10
+_FIGURE_PX, _PARTS, _MATCHES = 540, 300, 10
 _NOTHING = pl.DataFrame(
     schema=dict.fromkeys(("condition", "ran"), pl.String)
     | dict.fromkeys(("rows_in", "rows_out"), pl.Int64)
@@ -119,9 +119,9 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
             if chosen is not self._filter:
                 return  # another one follows
             self.explanation = found
-            self.figure.board = _board(found, f"{self._total:,} events · explained in {spent_ms:,.0f} ms")
             matches = self._total if found.matches is None else found.matches
-            self._tell(Count(matches, True), self._spent_ms)
+            self.count = Count(matches, True)
+            self._tell(f"explained in {spent_ms:,.0f} ms")
             pages = (matches_html(first, matches), trees_html(chosen, found), sql_html(found))
             for page, text in zip(self.tabs.children, pages, strict=False):
                 page.value = text
@@ -149,7 +149,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         hint = ipywidgets.HTML(f"<p class='ev-hint'>{_HINT}</p>")
         form = ipywidgets.VBox([actions, self._conditions]).add_class("ev-conditions")
         text = ipywidgets.VBox([self.document, hint]).add_class("ev-document")
-        board = waterfall_board(_NOTHING, _NOTHING)
+        board = self._board()
         self.figure = BoardFigure(waterfall_figure(board, height=_FIGURE_PX), board)
         self.tabs = ipywidgets.Tab([ipywidgets.HTML() for _ in range(4)], selected_index=0)
         self.tabs.titles = ("First matches", "Tree and rules", "SQL", "Take along")
@@ -213,12 +213,26 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         """Count the matches; if that cannot be done, nothing changes."""
         began = time.perf_counter()
         self.count = quick_count(chosen, self._log)
-        self._filter, self._spent_ms = chosen, 1e3 * (time.perf_counter() - began)
-        self._tell(self.count, self._spent_ms)
+        self._filter = chosen
+        self._tell(f"counted in {1e3 * (time.perf_counter() - began):,.0f} ms")
         self._later.ask(_IDLE_S)
 
-    def _tell(self, count: Count, spent_ms: float) -> None:
-        self._status.value = sentence(count_text(count, self._total, spent_ms))
+    def _tell(self, remark: str) -> None:
+        """Draw and say how many events match."""
+        self.figure.board = self._board(f"{self._total:,} events · {remark}")
+        self._status.value = sentence(count_text(self.count, self._total))
+
+    def _board(self, remark: str = "") -> Board:
+        found = self.explanation
+        tables = (_NOTHING, _NOTHING) if found is None else (found.original, found.optimized)
+        is_empty = not any(table.height for table in tables) and not self._filter.paths
+        return editor_board(
+            *tables,
+            matches=self.count.events,
+            total=self._total,
+            remark=remark,
+            message=_NONE if is_empty else "",
+        )
 
     def _write(self, chosen: Filter) -> None:
         with self._quiet():
@@ -292,8 +306,3 @@ def _shown_as(chosen: Filter, known: Mapping[str, Facet]) -> tuple[list[Conditio
     ]
     shown = [row for row in rows if row is not None]
     return (shown, parts[1]) if len(shown) == len(rows) else None
-
-
-def _board(found: Explanation, remark: str) -> Board:
-    message = "" if found.optimized.height or found.original.height else _NONE
-    return waterfall_board(found.original, found.optimized, remark=remark, message=message)

@@ -2,7 +2,12 @@
 
 import polars as pl
 
-from evanalytics.plots.filters import selectivity_waterfall, waterfall_board, waterfall_figure
+from evanalytics.plots.filters import (
+    editor_board,
+    selectivity_waterfall,
+    waterfall_board,
+    waterfall_figure,
+)
 from evanalytics.plots.panel import update_figure
 
 TABLE = pl.DataFrame(
@@ -49,3 +54,11 @@ def test_the_title_says_where_conditions_ran_and_what_they_took() -> None:
     assert "21.5 ms" in titles[0]
     assert "event by event" in titles[0]
     assert "event by event" not in titles[1]
+
+
+def test_the_editors_board_shows_the_share_of_matches() -> None:
+    board = editor_board(TABLE, TABLE, matches=10, total=40, remark="40 events")
+    figure = waterfall_figure(board, height=500)
+
+    assert [list(trace.x) for trace in figure.data[:2]] == [[10], [30]]
+    assert "10 of 40 events (25.0%)" in figure.layout.annotations[0].text

@@ -259,7 +259,7 @@ def test_pictures_go_from_few_conditions_to_many_and_back(editor: FilterEditor) 
         editor.show_explanation()
         lengths = [len(trace.x) for trace in editor.figure.data]
         assert lengths == [len(trace.y) for trace in editor.figure.data]
-        assert lengths[0] == editor.explanation.original.height  # type: ignore[union-attr]
+        assert lengths[2] == editor.explanation.original.height  # type: ignore[union-attr]
 
 
 def test_text_of_the_log_is_never_markup(editor: FilterEditor) -> None:
