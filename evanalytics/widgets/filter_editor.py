@@ -41,7 +41,7 @@ _NOTHING = pl.DataFrame(
 _JOINED = [("all of these", "all"), ("any of these", "any")]
 _HINT = (
     "The same filter as a document in MongoDB's style. It counts once you leave the field (Tab); "
-    "a mistake is told above, and the last filter stays."
+    "a mistake is told below, and the last filter stays."
 )
 _MORE = "This filter says more than conditions can show. Edit the document, or add conditions anew."
 _NONE = "No conditions: every event matches.<br>Add one, or write a document."
