@@ -2,6 +2,7 @@
 
 from evanalytics.widgets.bloom_explorer import BloomExplorer
 from evanalytics.widgets.controls import Slider, Tally, log_stops
+from evanalytics.widgets.filter_editor import FilterEditor
 from evanalytics.widgets.replay_controls import ReplayControls
 from evanalytics.widgets.timeline import Timeline
 from evanalytics.widgets.traffic_explorer import TrafficExplorer
@@ -9,6 +10,7 @@ from evanalytics.widgets.tuner import Tuner
 
 __all__ = [
     "BloomExplorer",
+    "FilterEditor",
     "ReplayControls",
     "Slider",
     "Tally",
