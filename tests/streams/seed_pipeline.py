@@ -78,8 +78,9 @@ def by_hand_in_polars(path: str) -> tuple[list[pl.DataFrame], pl.DataFrame]:
     for width in WIDTHS:
         bucket = pl.col("ts") // width
         in_time = orders.lazy().filter(pl.col("now") < (bucket + 1) * width)
-        for key in ([], ["status"], ["customer_id"]):
-            counts.append(in_time.group_by(bucket.alias("bucket"), *key).agg(count=pl.len()).collect())
+        keys: tuple[list[str], ...] = ([], ["status"], ["customer_id"])
+        groups = [in_time.group_by(bucket.alias("bucket"), *key).agg(count=pl.len()) for key in keys]
+        counts += [group.collect() for group in groups]
     left = orders.lazy().filter(pl.col("order_id").is_not_null()).with_columns(h=pl.col("order_id").hash())
     right = payments.lazy().filter(pl.col("order_id").is_not_null()).with_columns(h=pl.col("order_id").hash())
     apart = pl.col("ts_right") - pl.col("ts")
@@ -120,17 +121,12 @@ def by_hand_in_sql(path: str) -> tuple[list[pl.DataFrame], pl.DataFrame]:
         FROM events WHERE starts_with(type, 'order.')
         """
     )
-    counts = []
-    for width in WIDTHS:
-        for key in ("", ", status", ", customer_id"):
-            counts.append(
-                connection.sql(
-                    f"""
-                    SELECT ts // {width} AS bucket{key}, count(*) AS count FROM orders
-                    WHERE now < (ts // {width} + 1) * {width} GROUP BY ALL
-                    """
-                ).pl()
-            )
+    query = """
+        SELECT ts // {width} AS bucket{key}, count(*) AS count FROM orders
+        WHERE now < (ts // {width} + 1) * {width} GROUP BY ALL
+    """
+    situations = [(width, key) for width in WIDTHS for key in ("", ", status", ", customer_id")]
+    counts = [connection.sql(query.format(width=width, key=key)).pl() for width, key in situations]
     pairs = connection.sql(
         f"""
         SELECT l.seq, r.seq AS seq_right, l.order_id, customer_id, l.amount, data__amount AS amount_right, status,
