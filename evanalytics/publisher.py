@@ -173,7 +173,6 @@ class EventPublisher:
                 await asyncio.wait(calls)
         finally:
             lost = [piece for piece, call in zip(pieces, calls, strict=True) if not _is_delivered(call)]
-            self.metrics.hand_back(sum(map(len, lost)))
         if lost:
             error = next(filter(None, (call.exception() for call in calls)))
             back = [one.event for piece in lost for one in piece]
@@ -279,7 +278,6 @@ class EventPublisher:
 
     def _hand_back(self, queued: list[_Queued], error: Exception) -> None:
         events = [one.event for one in queued]
-        self.metrics.hand_back(len(events))
         if self._dead_letter is not None:
             self._dead_letter(events, error)
         else:

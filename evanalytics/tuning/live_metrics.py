@@ -64,18 +64,12 @@ class LiveMetrics:
         self._now().delivered += len(latencies_ns)
         self._total.delivered += len(latencies_ns)
 
-    def hand_back(self, events: int) -> None:
-        """Count events that were handed back."""
-        self._now().handed_back += events
-        self._total.handed_back += events
-
     def finish(self, request: RequestRecord) -> None:
-        """Count a request that was delivered or given up."""
-        now, retries = self._now(), max(len(request.starts_ns) - 1, 0)
-        now.requests += 1
-        now.retries += retries
-        self._total.requests += 1
-        self._total.retries += retries
+        """Count a request that was delivered, or given up so that its events were handed back."""
+        for counts in (self._now(), self._total):
+            counts.requests += 1
+            counts.retries += max(len(request.starts_ns) - 1, 0)
+            counts.handed_back += 0 if request.outcome == "delivered" else request.events
 
     def totals(self) -> dict[str, int]:
         """Return accepted, delivered, handed_back (events), requests and retries since the beginning."""
