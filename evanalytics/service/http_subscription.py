@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 import msgspec
@@ -35,13 +35,14 @@ class HttpSubscription:
         self._chunks: AsyncIterator[bytes] | None = None
         self._part = b""  # of a line whose end has not come yet
         self._lines: deque[bytes] = deque()
+        self._reading: asyncio.Task[None] | None = None
         self._failures = 0
         self._told: int | None = None  # the last position told: where to resume
         self._given: int | None = None  # that of the event in hand
         self._acknowledged: int | None = None
         self._stored: int | None = None
         self._unstored = 0
-        self._closed = asyncio.Event()
+        self._closed = False
 
     def __aiter__(self) -> Self:
         return self
@@ -49,7 +50,7 @@ class HttpSubscription:
     async def __anext__(self) -> Event:
         if self._given is not None:
             await self._acknowledge(self._given)
-        while not self._closed.is_set():
+        while not self._closed:
             event = await self._next_told()
             if event is not None:
                 self._given = self._told
@@ -64,13 +65,15 @@ class HttpSubscription:
 
     async def close(self) -> None:
         """Store the position and end the iteration; the event in hand stays unacknowledged."""
-        if not self._closed.is_set():
-            self._closed.set()
+        if not self._closed:
+            self._closed = True
+            if self._reading is not None:
+                await ended(self._reading)
             await self._hang_up()
             await self._store()
 
     async def __aenter__(self) -> Self:
-        while self._told is None and not self._closed.is_set():
+        while self._told is None and not self._closed:
             await self._next_told()
         return self
 
@@ -82,7 +85,7 @@ class HttpSubscription:
     async def _next_told(self) -> Event | None:
         """Return the next event; None if it is told only where everything stands, or if this was closed."""
         if not self._lines:
-            await self._unless_closed(self._read_on())
+            await self._wait_for_lines()
             return None
         self._told, event = read_line(self._lines.popleft())
         if event is None:  # all before it has been acknowledged by asking for more
@@ -137,20 +140,17 @@ class HttpSubscription:
         if answer is not None:
             await answer.aclose()
 
-    async def _unless_closed(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do work, or as much of it as is done when this is closed."""
-        working, closing = asyncio.ensure_future(work), asyncio.ensure_future(self._closed.wait())
-        try:
-            await asyncio.wait({working, closing}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        except BaseException:
-            await ended(working)
-            await self._hang_up()  # what was cut may hold part of a line
-            raise
-        finally:
-            closing.cancel()
-            await ended(working)
+    async def _wait_for_lines(self) -> None:
+        """Return once the service has told more, or this is closed.
+
+        Reading goes on when a caller that waits is cancelled: the next one finds what was read.
+        """
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_on())
+        await asyncio.wait({self._reading})
+        if not self._closed:
+            reading, self._reading = self._reading, None
+            reading.result()
 
     async def _acknowledge(self, position: int) -> None:
         self._acknowledged, self._given = position, None
