@@ -216,12 +216,20 @@ async def test_a_server_that_hangs_is_given_up_in_time() -> None:
 
 
 async def test_a_server_that_takes_the_connection_and_is_silent_is_given_up() -> None:
-    silent = await asyncio.start_server(lambda reader, writer: asyncio.Event().wait(), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    async with HttpEventServiceClient(f"{URL}:{port}", timeout="50ms", retry=Retry(max_attempts=1)) as client:
-        with pytest.raises(ServiceUnavailableError, match="no answer within 50ms"):
-            await client.publish_events([event("a")])
-    silent.close()
+    hung_up = asyncio.Event()
+
+    async def be_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # to the end
+        writer.close()
+        await writer.wait_closed()
+        hung_up.set()
+
+    async with await asyncio.start_server(be_silent, "127.0.0.1", 0) as silent:
+        url = f"{URL}:{silent.sockets[0].getsockname()[1]}"
+        async with HttpEventServiceClient(url, timeout="500ms", retry=Retry(max_attempts=1)) as client:
+            with pytest.raises(ServiceUnavailableError, match="no answer within 500ms"):
+                await client.publish_events([event("a")])
+        await hung_up.wait()
 
 
 async def test_nobody_at_that_port_is_unavailable() -> None:
