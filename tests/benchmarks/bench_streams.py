@@ -183,15 +183,21 @@ def hot_frame(events: int = 1_000_000) -> pl.DataFrame:
 
 
 def hot_by_hand_in_polars(frame: pl.DataFrame) -> int:
-    """Count the pairs with a join on the key and on buckets of an hour, as one who knows the trap would."""
-    rows = frame.lazy().select("type", "data__orderId", "data__amount", ts=pl.col("time").dt.timestamp("us"))
+    """Count the pairs, ids and all, joined on the key and on buckets of an hour, batch by batch."""
+    rows = (
+        frame.lazy()
+        .with_row_index("seq")
+        .select("seq", "type", "data__orderId", "data__amount", ts=pl.col("time").dt.timestamp("us"))
+    )
     left = rows.filter(pl.col("type") == TYPES[0]).with_columns(
         bucket=pl.concat_list([pl.col("ts") // HOUR + k for k in (-1, 0, 1)])
     )
     right = rows.filter(pl.col("type") == TYPES[3]).with_columns(bucket=pl.col("ts") // HOUR)
     pairs = left.explode("bucket").join(right, on=["data__orderId", "bucket"])
     near = pairs.filter((pl.col("ts") - pl.col("ts_right")).abs() <= HOUR)
-    return len(near.select("data__orderId", "data__amount_right").collect())
+    identity = pl.concat_str(pl.lit("hot/sink/"), "seq", pl.lit("-"), "seq_right")
+    wanted = near.select(identity.alias("id"), "data__orderId", "data__amount_right")
+    return sum(map(len, wanted.collect_batches(chunk_size=65_536, maintain_order=False)))
 
 
 def hot_by_hand_in_sql(frame: pl.DataFrame) -> int:
@@ -199,8 +205,11 @@ def hot_by_hand_in_sql(frame: pl.DataFrame) -> int:
     connection = duckdb.connect()
     connection.register("log", frame)
     query = f"""
-        WITH rows AS (SELECT type, data__orderId AS k, data__amount AS a, epoch_us(time) AS ts FROM log)
-        SELECT l.k, r.a FROM (SELECT *, unnest([-1, 0, 1]) + ts // {HOUR} AS b FROM rows WHERE type = '{TYPES[0]}') l
+        WITH rows AS (
+            SELECT type, data__orderId AS k, data__amount AS a, epoch_us(time) AS ts, row_number() OVER () AS seq
+            FROM log
+        )
+        SELECT 'hot/sink/' || l.seq || '-' || r.seq AS id, l.k, r.a FROM (SELECT *, unnest([-1, 0, 1]) + ts // {HOUR} AS b FROM rows WHERE type = '{TYPES[0]}') l
         JOIN (SELECT *, ts // {HOUR} AS b FROM rows WHERE type = '{TYPES[3]}') r ON l.k = r.k AND l.b = r.b
         WHERE abs(l.ts - r.ts) <= {HOUR}
     """
