@@ -65,11 +65,10 @@ class JoinStep:
         else:
             latest = context.latest(self._name, ()).alias(LATEST)
             left, right = (context.with_now(self._name, f, ()).with_columns(latest) for f in (left, right))
-        sides = [
-            context.engine.keep(joining.classified(frame, key, node.window_us))
-            for frame, key in ((left, node.left_key), (right, node.right_key))
-        ]
-        return joining.Sides(sides[0], sides[1])
+        return joining.Sides(
+            joining.classified(left, node.left_key, node.window_us),
+            joining.classified(right, node.right_key, node.window_us),
+        )
 
     def _with_now_of_both(self, left: Frame, right: Frame) -> tuple[Frame, Frame]:
         """Return both sides with each key's own watermark, for which the rows of both sides count."""
