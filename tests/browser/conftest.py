@@ -54,7 +54,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             [sys.executable, "-m", "jupyter", "lab", *options],
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **home, "IPYTHONDIR": str(root / "home")},
+            env={**os.environ, **home, "IPYTHONDIR": str(root / "home"), "EVANALYTICS_STRICT_WIDGETS": "1"},
         )
         try:
             address = f"http://127.0.0.1:{port}"

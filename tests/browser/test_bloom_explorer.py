@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.running import run_notebook
+from tests.browser.running import PATIENCE_MS, run_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +29,7 @@ def page(browser: Any, lab: str) -> Iterator[Any]:
     page.on("request", lambda request: request.url.startswith(inside) or page.left.append(request.url))
     page.on("pageerror", lambda error: page.failed.append(str(error)))
     run_notebook(page, lab, NAME)
-    page.wait_for_function(IS_MEASURED, timeout=60_000)
+    page.wait_for_function(IS_MEASURED, timeout=PATIENCE_MS)
     yield page
     page.close()
 
@@ -40,7 +40,7 @@ def test_no_cell_failed(page: Any) -> None:
 
 
 def test_memory_and_time_are_measured_without_being_asked_for(page: Any) -> None:
-    page.get_by_text("to hold 20,000 ids").first.wait_for(timeout=60_000)
+    page.get_by_text("to hold 20,000 ids").first.wait_for(timeout=PATIENCE_MS)
 
     bars = page.locator(".js-plotly-plot").nth(1).locator(".bars .point")
     assert bars.count() >= 8
@@ -54,32 +54,34 @@ def test_the_arrow_keys_move_a_slider_and_redraw_the_formula(page: Any, slider: 
     page.keyboard.press("ArrowRight")
 
     page.wait_for_function(
-        "before => document.querySelector('.js-plotly-plot').innerHTML !== before", arg=before, timeout=10_000
+        "before => document.querySelector('.js-plotly-plot').innerHTML !== before",
+        arg=before,
+        timeout=PATIENCE_MS,
     )
 
 
 def test_the_corner_says_how_full_it_is_and_a_real_filter_is_measured_again(page: Any) -> None:
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function(f"() => ({CORNER})() === '20,000 of 20,000 ids'", timeout=10_000)
+    page.wait_for_function(f"() => ({CORNER})() === '20,000 of 20,000 ids'", timeout=PATIENCE_MS)
 
     page.get_by_label("load, % of capacity").focus()
     page.keyboard.press("ArrowRight")
 
-    page.wait_for_function(f"() => ({CORNER})() === '22,000 of 20,000 ids'", timeout=10_000)
-    page.wait_for_function(IS_MEASURED, timeout=60_000)
-    page.get_by_text("Holding 22,000 ids it is mistaken for").wait_for(timeout=10_000)
+    page.wait_for_function(f"() => ({CORNER})() === '22,000 of 20,000 ids'", timeout=PATIENCE_MS)
+    page.wait_for_function(IS_MEASURED, timeout=PATIENCE_MS)
+    page.get_by_text("Holding 22,000 ids it is mistaken for").wait_for(timeout=PATIENCE_MS)
 
 
 def test_the_button_measures_at_the_capacity(page: Any) -> None:
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function(f"() => ({CORNER})() === '20,000 of 20,000 ids'", timeout=10_000)
+    page.wait_for_function(f"() => ({CORNER})() === '20,000 of 20,000 ids'", timeout=PATIENCE_MS)
 
     page.get_by_label("capacity, ids").focus()
     page.keyboard.press("ArrowRight")
 
     page.get_by_role("button", name="Measure time and memory").click()
 
-    page.get_by_text("to hold 30,000 ids").first.wait_for(timeout=60_000)
+    page.get_by_text("to hold 30,000 ids").first.wait_for(timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("role", ["slider", "button"])

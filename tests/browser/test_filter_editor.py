@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,26 +9,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.running import PATIENCE_MS, run_notebook, save_notebook
+
 pytestmark = pytest.mark.browser
 
-NAME = "notebooks/editor.ipynb"
+NAME = "editor.ipynb"
 CODE = """
 import evanalytics as ev
 log = ev.read_log("../data/orders.parquet", progress=False)
 ev.widgets.FilterEditor(log, filter={"type": "order.created", "data.total": {"$gte": 50}})
 """
-EXPOSE_APP = """
-new MutationObserver((_, observer) => {
-  const config = document.getElementById('jupyter-config-data');
-  if (!config) return;
-  try {
-    config.textContent = JSON.stringify({ ...JSON.parse(config.textContent), exposeAppInBrowser: true });
-    observer.disconnect();
-  } catch { /* not whole yet */ }
-}).observe(document, { childList: true, subtree: true });
-"""
-IS_READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
-RUN_ALL = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
 SAID = "() => document.querySelector('.ev-app .ev-status').textContent"
 """What the editor says about how many events match."""
 MISTAKE = '{"data.total": {"$gtt": 5}}'
@@ -50,7 +38,7 @@ class Visit:
 
     def wait_for_another_than(self, was: str) -> None:
         """Wait until it says another number."""
-        self.page.wait_for_function(f"was => ({SAID})() !== was", arg=was, timeout=20_000)
+        self.page.wait_for_function(f"was => ({SAID})() !== was", arg=was, timeout=PATIENCE_MS)
 
     def write(self, text: str) -> None:
         """Write a document as if by hand, and leave the field."""
@@ -62,35 +50,14 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def visit(browser: Any, lab: str) -> Iterator[Visit]:
-    _save_notebook(lab)
+    save_notebook(lab, NAME, CODE)
     page = browser.new_page(viewport={"width": 1280, "height": 2_000})
     visit = Visit(page)
-    page.add_init_script(EXPOSE_APP)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("request", lambda request: _note(visit, request.url))
-    page.goto(f"{lab}/doc/tree/{NAME}", wait_until="domcontentloaded")
-    page.wait_for_function(IS_READY, timeout=60_000)
-    page.evaluate(RUN_ALL)
-    page.locator(".ev-app .js-plotly-plot").wait_for(timeout=90_000)
+    run_notebook(page, lab, NAME, figures=1)
     yield visit
     page.close()
-
-
-def _save_notebook(lab: str) -> None:
-    """Put a notebook of one cell where the others are."""
-    cell = {
-        "cell_type": "code",
-        "id": "a",
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-        "source": CODE,
-    }
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    content = {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    body = json.dumps({"type": "notebook", "content": content}).encode()
-    request = urllib.request.Request(f"{lab}/api/contents/{NAME}", data=body, method="PUT")
-    urllib.request.urlopen(request, timeout=20).close()
 
 
 def _note(visit: Visit, url: str) -> None:
@@ -125,7 +92,7 @@ def test_a_condition_is_negated_by_keyboard(visit: Visit) -> None:
 def test_a_document_counts_once_the_field_is_left(visit: Visit) -> None:
     visit.write('{"type": "order.cancelled"}')
 
-    visit.page.get_by_text("291 of 20,000 events match.", exact=True).wait_for(timeout=20_000)
+    visit.page.get_by_text("291 of 20,000 events match.", exact=True).wait_for(timeout=PATIENCE_MS)
     assert visit.page.get_by_role("checkbox", name="order.cancelled, 291 events").is_checked()
 
 
@@ -133,25 +100,25 @@ def test_a_mistake_is_told_and_goes_away(visit: Visit) -> None:
     was = visit.said()
 
     visit.write(MISTAKE)
-    visit.page.locator(".ev-notice").filter(has_text="data.total.$gtt").wait_for(timeout=20_000)
+    visit.page.locator(".ev-notice").filter(has_text="data.total.$gtt").wait_for(timeout=PATIENCE_MS)
     assert visit.said() == was
 
     visit.write('{"type": "order.cancelled"}')
-    visit.page.locator(".ev-notice").wait_for(state="detached", timeout=20_000)
+    visit.page.locator(".ev-notice").wait_for(state="detached", timeout=PATIENCE_MS)
 
 
 def test_the_explanation_and_the_tabs_follow(visit: Visit) -> None:
     visit.write('{"data.total": {"$gt": 1000}, "type": "order.created"}')
 
-    visit.page.get_by_text("The first 10 of").wait_for(timeout=20_000)
+    visit.page.get_by_text("The first 10 of").wait_for(timeout=PATIENCE_MS)
     visit.page.get_by_role("tab", name="SQL").click()
-    visit.page.get_by_text('"data__total" > 1000').wait_for(timeout=20_000)
+    visit.page.get_by_text('"data__total" > 1000').wait_for(timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("role", ["checkbox", "combobox", "button", "slider", "textbox"])
 def test_every_control_has_a_name(visit: Visit, role: str) -> None:
     visit.write('{"type": "order.created", "data.total": {"$gte": 10}, "id": {"$regex": "^evt"}}')
-    visit.page.get_by_label("at least, (data.total)").wait_for(timeout=20_000)
+    visit.page.get_by_label("at least, (data.total)").wait_for(timeout=PATIENCE_MS)
 
     names = [control.aria_snapshot() for control in visit.page.locator(".ev-app").get_by_role(role).all()]
 

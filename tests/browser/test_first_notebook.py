@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.running import run_notebook
+from tests.browser.running import PATIENCE_MS, run_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +34,7 @@ class Visit:
 
     def wait_for_another_than(self, was: str) -> None:
         """Wait until the timeline shows another number of events."""
-        self.page.wait_for_function(f"was => ({CORNER})() !== was", arg=was, timeout=10_000)
+        self.page.wait_for_function(f"was => ({CORNER})() !== was", arg=was, timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_figures_are_as_wide_as_their_place(visit: Visit) -> None:
     visit.page.wait_for_function(
         "() => [...document.querySelectorAll('.ev-figure')].every(box =>"
         " Math.abs(box.querySelector('.main-svg').getBoundingClientRect().width - box.clientWidth) < 3)",
-        timeout=10_000,
+        timeout=PATIENCE_MS,
     )
 
     assert visit.page.locator(".ev-figure").count() == 2
@@ -103,11 +103,11 @@ def test_the_whole_log_comes_back(visit: Visit) -> None:
 
 def test_play_hands_out_events_and_pause_stops(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Play", exact=True).click()
-    visit.page.get_by_text("Playing:").wait_for(timeout=10_000)
+    visit.page.get_by_text("Playing:").wait_for(timeout=PATIENCE_MS)
 
     visit.page.get_by_role("button", name="Pause", exact=True).click()
 
-    visit.page.get_by_text("Paused:").wait_for(timeout=10_000)
+    visit.page.get_by_text("Paused:").wait_for(timeout=PATIENCE_MS)
 
 
 @pytest.mark.parametrize("role", ["slider", "checkbox", "button"])
