@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _SWEEPS = 4
 
@@ -56,6 +56,25 @@ def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
     }
     ways = [[at[name] for name in chain] for chain in chains]
     return Layout({name: at[name] for name in nodes}, ways, len(columns), max(map(len, columns)))
+
+
+def with_ports(layout: Layout, edges: Sequence[tuple[str, str]], *, apart: float = 0.36) -> Layout:
+    """Return a layout whose edges leave and enter the boxes one below the other, not all in the middle.
+
+    Args:
+        layout: From `layered`.
+        edges: The same ones.
+        apart: How far the outermost ends on one side of a box lie apart at most, in lanes.
+    """
+    ways = [list(way) for way in layout.ways]
+    for end, neighbour in ((0, 1), (-1, -2)):
+        for name in layout.places:
+            here = [number for number, edge in enumerate(edges) if edge[end] == name]
+            here.sort(key=lambda number: ways[number][neighbour][1])
+            for place, number in enumerate(here):
+                x, y = ways[number][end]
+                ways[number][end] = (x, y + apart * (place / (len(here) - 1) - 0.5 if len(here) > 1 else 0))
+    return replace(layout, ways=ways)
 
 
 def _layers(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from evanalytics.plots.graph_layout import Layout, Point, layered
+from evanalytics.plots.graph_layout import Layout, Point, layered, with_ports
 from evanalytics.plots.panel import Board, Panel, board_figure
 from evanalytics.plots.theme import COLORS, INK, OTHER_COLOR, label
 
@@ -19,9 +19,9 @@ KIND_COLORS = {
 }  # fmt: skip
 _DARK, _LIGHT = "#101418", "#FFFFFF"
 _SIDE_OUTPUTS = ("late", "late_left", "late_right", "unmatched", "duplicate")
-_BOX, _TALL = 0.62, 0.72
+_BOX, _TALL = 0.62, 0.76
 _LANE_PX, _FRAME_PX, _LEAST_PX = 106, 70, 230
-_WIDTH_PX, _LETTER_PX = 980, 6.6
+_WIDTH_PX, _LETTER_PX = 940, 7.0
 _STEPS = 12
 _LISTED = 12
 
@@ -73,7 +73,7 @@ def graph_panel(
 ) -> Panel:
     """Return the panel: edges, arrow heads, their labels, the frame of the selected node, the boxes."""
     links = list(zip(edges["from_node"], edges["to_node"], strict=True))
-    layout = layered(nodes["node"].to_list(), links)
+    layout = with_ports(layered(nodes["node"].to_list(), links), links)
     is_side = [output in _SIDE_OUTPUTS for output in edges["output"]]
     half = layout.lanes / 2
     hidden = {"visible": False, "fixedrange": True}
@@ -114,7 +114,7 @@ def _boxes(layout: Layout, nodes: pl.DataFrame, losses: pl.DataFrame) -> dict[st
         "insidetextanchor": "middle",
         "textangle": 0,
         "constraintext": "none",
-        "textfont": {"size": 12, "color": [_LIGHT if color == COLORS[0] else _DARK for color in colors]},
+        "textfont": {"size": 11.5, "color": [_LIGHT if color == COLORS[0] else _DARK for color in colors]},
         "customdata": [_hint(row, lost[row["node"]]) for row in rows],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
@@ -123,11 +123,17 @@ def _boxes(layout: Layout, nodes: pl.DataFrame, losses: pl.DataFrame) -> dict[st
 def _face(row: dict[str, Any], lost: pl.DataFrame, room: int) -> str:
     """Return what a box says: name, kind and time, what was lost."""
     seconds = row["seconds"]
-    lines = [f"<b>{label(row['node'], room)}</b>"]
+    lines = ["<br>".join(f"<b>{label(part, room)}</b>" for part in _broken(row["node"], room))]
     lines.append(row["kind"] if seconds is None else f"{row['kind']} · {_time(seconds)}")
     worst = lost.filter(pl.col("rows") > 0).group_by("what", maintain_order=True).agg(pl.col("share").max())
     lines += [f"{_percent(share)} {label(what)}" for what, share in worst.iter_rows()]
     return "<br>".join(lines[:2] + [f"<span style='font-size:10.5px'>{line}</span>" for line in lines[2:5]])
+
+
+def _broken(name: str, room: int) -> list[str]:
+    """Return a name in two lines if it is too long for one and has a sign to break it at."""
+    signs = [place for place in range(2, room + 1) if name[place - 1 : place] in ("-", "_", " ", ".")]
+    return [name[: signs[-1]], name[signs[-1] :]] if len(name) > room and signs else [name]
 
 
 def _hint(row: dict[str, Any], lost: pl.DataFrame) -> str:
@@ -190,24 +196,29 @@ def _arrows(layout: Layout) -> dict[str, Any]:
 
 
 def _labels(layout: Layout, edges: pl.DataFrame) -> dict[str, Any]:
-    """Return the edges' labels in the first gap of each, over its middle."""
-    middles = [
-        ((way[0][0] + way[1][0]) / 2, (way[0][1] + way[1][1]) / 2 - (0.03 if way[0][1] == way[1][1] else 0))
-        for way in layout.ways
-    ]
+    """Return the edges' labels, each before its arrow head, on the side that the line does not come from."""
     rows = list(edges.iter_rows(named=True))
+    ends = zip(layout.ways, (layout.places[row["to_node"]] for row in rows), strict=True)
+    below = [_is_below(way, place) for way, place in ends]
+    lifts = [0.04 if is_below else -0.03 for is_below in below]
     return {
         "type": "scatter",
         "mode": "text",
         "name": "rows",
-        "x": [x for x, _ in middles],
-        "y": [y for _, y in middles],
+        "x": [way[-1][0] - _BOX / 2 - 0.03 for way in layout.ways],
+        "y": [way[-1][1] + lift for way, lift in zip(layout.ways, lifts, strict=True)],
         "text": [_edge_text(row) for row in rows],
-        "textposition": "top center",
+        "textposition": ["bottom left" if is_below else "top left" for is_below in below],
         "textfont": {"size": 11},
         "customdata": [_edge_hint(row) for row in rows],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
+
+
+def _is_below(way: Sequence[Point], place: Point) -> bool:
+    """Return whether a label goes below its line: one that falls, or a level one into a lower port."""
+    falls = way[-1][1] - way[-2][1]
+    return falls > 0.1 or (falls > -0.1 and way[-1][1] > place[1])
 
 
 def _edge_text(row: dict[str, Any]) -> str:

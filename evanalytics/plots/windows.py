@@ -12,7 +12,7 @@ from evanalytics.plots.numbers import floats
 from evanalytics.plots.panel import Board, Panel, board_figure, figure_of
 from evanalytics.plots.theme import COLORS, INK, color_of, duration_axis, duration_text, label
 
-_LIGHT_TO_DARK = [[0, "rgba(0,114,178,0.10)"], [0.25, "#56B4E9"], [0.6, "#0072B2"], [1, "#D55E00"]]
+_LOW_TO_HIGH = [[0, "rgba(86,180,233,0.16)"], [0.45, COLORS[4]], [0.72, COLORS[1]], [1, COLORS[3]]]
 _ROW_PX, _FRAME_PX = 24, 120
 _SHORTEST_S = 1e-3
 
@@ -56,8 +56,8 @@ def windows_panel(frame: pl.DataFrame) -> Panel:
         "dx": width / timedelta(milliseconds=1),
         "y": list(range(len(names))),
         "z": [floats(row) for row in cells],
-        "colorscale": _LIGHT_TO_DARK,
-        "zmin": 0 if (frame["value"].min() or 0) >= 0 else None,  # type: ignore[operator]
+        "colorscale": _LOW_TO_HIGH,
+        "zmin": 0 if not (frame["value"] < 0).any() else None,
         "colorbar": {
             "title": {"text": figure, "side": "right"},
             "thickness": 12,
@@ -73,11 +73,13 @@ def windows_panel(frame: pl.DataFrame) -> Panel:
         traces=[heat],
         xaxis={
             "type": "date",
+            "showgrid": False,
             "title": {"text": "window's start (UTC)"},
             "range": [_iso(times[0]), _iso(times[-1] + width)] if times else ["1970-01-01", "1970-01-02"],
         },
         yaxis={
             "title": {"text": key},
+            "showgrid": False,
             "tickvals": list(range(len(names))),
             "ticktext": [label(name, 24) for name in names],
             "range": [max(len(names), 1) - 0.5, -0.5],
@@ -94,9 +96,10 @@ def completeness_panel(frame: pl.DataFrame) -> Panel:
     chosen = shown.filter("chosen")
     limits = _limits(shown["window_s"])
     share = chosen["share"].drop_nulls()
-    said = f"{_percent(share[0])} within {_seconds_text(chosen['window_s'][0])}" if len(share) else "no pairs"
+    own, longest = (_seconds_text(value) for value in (_limits(chosen["window_s"])[0], limits[1]))
+    said = f"{own} finds {_percent(share[0])} of those within {longest}" if len(share) else "none"
     return Panel(
-        title=f"<b>Pairs found</b> · {said} of those within {_seconds_text(limits[1])}",
+        title=f"<b>Pairs found</b> · {said}",
         traces=[
             {**_curve(shown["window_s"], shown["share"], "share of pairs", COLORS[0]), "fill": "tozeroy",
              "customdata": _texts(shown["window_s"], shown["pairs"], "pairs within")},
@@ -119,7 +122,7 @@ def lateness_panel(frame: pl.DataFrame) -> Panel:
     parts = shown.partition_by("window", "key", maintain_order=True)
     names = [_curve_name(part) for part in parts]
     chosen = shown.filter("chosen")
-    highest = max(shown["share"].max() or 0.0, 1e-3)  # type: ignore[type-var]
+    highest = max([1e-3, *shown["share"].drop_nulls()])
     legend = "   ".join(
         f'<span style="color:{color_of(place)}">━</span> {name}'
         for place, name in enumerate(names[: len(COLORS)])

@@ -76,9 +76,10 @@ def windows_needed(graph: Graph, log: EventLog, engine: FrameEngine, name: str, 
 
 def pairs_found(needs: pl.Series, *, longest_us: int, chosen_us: int) -> pl.DataFrame:
     """Return the pairs found by each of some windows, from the windows that the pairs need."""
-    shortest = min(int(needs.min() or 0) // 2, chosen_us, longest_us)  # type: ignore[call-overload]
+    needs = needs.sort()
+    shortest = min(needs[0] // 2 if len(needs) else longest_us, chosen_us, longest_us)
     windows = durations_to_try(max(shortest, 1_000), longest_us, chosen_us)
-    found = needs.sort().search_sorted(pl.Series(windows, dtype=pl.Int64), side="right").cast(pl.Int64)
+    found = needs.search_sorted(pl.Series(windows, dtype=pl.Int64), side="right").cast(pl.Int64)
     frame = pl.DataFrame({"window_s": pl.Series(windows, dtype=pl.Int64) / 1e6, "pairs": found})
     share = pl.when(pl.lit(len(needs) > 0)).then(pl.col("pairs") / len(needs))
     chosen = pl.Series("chosen", [window == chosen_us for window in windows])

@@ -54,7 +54,7 @@ def late_shares(
         place: _behind(graph, frame, engine, name, situation)
         for place, situation in _distinct(graph, name, node)
     }
-    longest = max((int(found.max() or 0) for _, found in behind.values()), default=0)  # type: ignore[call-overload]
+    longest = max((found.sort(descending=True)[0] for _, found in behind.values() if len(found)), default=0)
     tried = [0, *durations_to_try(1_000_000, max(longest, allowed_us, 2_000_000), allowed_us)]
     parts = [
         late_against(found, rows, sorted(set(tried)), allowed_us).select(

@@ -107,7 +107,9 @@ class _Flows:
         schema = {"node": pl.String, "part": pl.String, "what": pl.String, "rows": pl.Int64}
         self._graph = graph
         self.counts = pl.DataFrame(schema=schema) if counts is None else counts
-        self._rows = {(node, part, what): rows for node, part, what, rows in self.counts.iter_rows()}
+        self._rows: dict[tuple[str, str, str], int] = {
+            (node, part, what): rows for node, part, what, rows in self.counts.iter_rows()
+        }
 
     def along(self, edge: Edge) -> int | None:
         taken = self._taken(edge)

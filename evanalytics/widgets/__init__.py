@@ -2,8 +2,18 @@
 
 from evanalytics.widgets.controls import Slider, Tally, log_stops
 from evanalytics.widgets.replay_controls import ReplayControls
+from evanalytics.widgets.stream_inspector import StreamInspector
 from evanalytics.widgets.timeline import Timeline
 from evanalytics.widgets.traffic_explorer import TrafficExplorer
 from evanalytics.widgets.tuner import Tuner
 
-__all__ = ["ReplayControls", "Slider", "Tally", "Timeline", "TrafficExplorer", "Tuner", "log_stops"]
+__all__ = [
+    "ReplayControls",
+    "Slider",
+    "StreamInspector",
+    "Tally",
+    "Timeline",
+    "TrafficExplorer",
+    "Tuner",
+    "log_stops",
+]
