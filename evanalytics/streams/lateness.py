@@ -31,7 +31,8 @@ def late_shares(
     """Return how many of an aggregator's rows come late against the allowed lateness, per window.
 
     A row is late for a window that the watermark, at the row's arrival, has reached the end of. So the
-    row is late for every allowed lateness up to the highest time seen less that end.
+    row is late for every allowed lateness up to the highest time seen less that end. The rows are those
+    that reach the aggregator now; a dedupe that forgets might let others pass with another lateness.
 
     Args:
         graph: The graph, checked.

@@ -39,28 +39,30 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, result: StreamResult) -> None:
-        """Draw the graph of a run and show its first node."""
+        """Draw the graph of a run and show the node with most outputs."""
         self._lock = threading.RLock()  # callbacks may run in another thread while a cell runs
         self._is_setting = False
         self._result = result
         self._trace_of: Any = getattr(result, "trace", None)
         self._picture = result.picture()
         names = self._picture.nodes["node"].to_list()
+        outputs = self._picture.nodes["outputs"].list.len()
+        first = names[outputs.arg_max() or 0]
         kinds = self._picture.nodes["kind"].to_list()
         self.notice = Notice()
         options = [
             (f"{shorten(name, _NAME_LENGTH)} ({kind})", name) for name, kind in zip(names, kinds, strict=True)
         ]
-        self.node = ipywidgets.Dropdown(options=options, description="node")
+        self.node = ipywidgets.Dropdown(options=options, value=first, description="node")
         self.output = ipywidgets.Dropdown(options=[""], description="output")
         self.event_id = ipywidgets.Text(
             placeholder="id of an event", description="follow", continuous_update=False
         )
         self._counts, self._table, self._way = (ipywidgets.HTML() for _ in range(3))
-        board = self._draw(names[0])
+        board = self._draw(first)
         self.figure = BoardFigure(graph_figure(board), board)
         self.rows = self.trace = pl.DataFrame()
-        self._show_node(names[0])
+        self._show_node(first)
         super().__init__(
             [FigureBox(self.figure), self._bar(), self.notice, self._way, self._counts, self._table]
         )
