@@ -204,7 +204,7 @@ def _labels(layout: Layout, edges: pl.DataFrame) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "text",
-        "name": "rows",
+        "name": "labels",
         "x": [way[-1][0] - _BOX / 2 - 0.03 for way in layout.ways],
         "y": [way[-1][1] + lift for way, lift in zip(layout.ways, lifts, strict=True)],
         "text": [_edge_text(row) for row in rows],
