@@ -13,15 +13,15 @@ from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import SEQ, TS
 from evanalytics.records import duration
+from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.batch import BatchReplay
 from evanalytics.streams.checks import check
-from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, left, right
+from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, left, right
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.nodes import OUT, JoinNode
-from evanalytics.streams.progress import by_key, by_stream, lateness_us
 from evanalytics.streams.stops import durations_to_try
 
-_APART, _SIDE, _NOW = "apart", "__side", "__now"
+_APART, _SIDE = "apart", "__side"
 _LONGER = 24
 _MOST = timedelta(days=366)
 """The longest window is so many times the join's own, unless another one is asked for."""
@@ -68,8 +68,8 @@ def windows_needed(graph: Graph, log: EventLog, engine: FrameEngine, name: str, 
     side = nw.when(later_is_left).then(nw.lit(0)).otherwise(nw.lit(1)).cast(nw.Int64)
     apart = nw.when(nw.col(_APART) < 0).then(-nw.col(_APART)).otherwise(nw.col(_APART))
     pairs = pairs.select(SEQ, TS, side.alias(_SIDE), apart.alias(_APART))
-    now = _arrivals(part, replay, name, engine)
-    waited = nw.col(_NOW) - (nw.col(TS) - nw.col(_APART))
+    now = _arrivals(replay, name)
+    waited = nw.col(NOW) - (nw.col(TS) - nw.col(_APART))
     needed = pairs.join(now, on=[SEQ, _SIDE], how="inner").select(need=nw.max_horizontal(_APART, waited))
     return engine.collect(needed)["need"]
 
@@ -113,20 +113,18 @@ def _with_window(graph: Graph, name: str, window_us: int) -> Graph:
     return part
 
 
-def _arrivals(graph: Graph, replay: BatchReplay, name: str, engine: FrameEngine) -> Frame:
-    """Return the watermark at the arrival of each row of both sides: `seq`, `__side`, `__now`."""
-    node = _join(graph, name)
-    ports = graph.inputs(name)
+def _arrivals(replay: BatchReplay, name: str) -> Frame:
+    """Return the watermark at the arrival of each row of both sides: `seq`, `__side`, `__wm`."""
+    context = replay.context
+    node = _join(context.graph, name)
+    ports = context.graph.inputs(name)
+    keys = [f"__key{place}" for place in range(len(node.left_key))]
     sides = []
     for number, (side, key) in enumerate(((LEFT, node.left_key), (RIGHT, node.right_key))):
         frame = replay.frame(ports[side][0])
-        assert frame is not None  # only sinks' rows are not kept
-        frame = frame.with_columns(nw.lit(number).cast(nw.Int64).alias(_SIDE), by_stream(graph, name, _NOW))
-        keys = [nw.col(column).alias(f"__key{place}") for place, column in enumerate(key)]
-        sides.append(frame.select(SEQ, TS, _SIDE, _NOW, *keys))
-    both = nw.concat(sides)
-    if by_key(graph, name):
-        keys_of_both = [f"__key{place}" for place in range(len(node.left_key))]
-        both = engine.running_max(both.sort(SEQ), TS, _NOW, keys_of_both)
-        both = both.with_columns((nw.col(_NOW) - lateness_us(graph, name)).alias(_NOW))
-    return both.select(SEQ, _SIDE, _NOW).unique()
+        assert frame is not None  # only pairs may not be kept
+        marks = [column for column in frame.collect_schema() if is_hidden(column)]
+        named = {key_name: nw.col(column) for key_name, column in zip(keys, key, strict=True)}
+        sides.append(frame.select(SEQ, TS, *marks, nw.lit(number).cast(nw.Int64).alias(_SIDE), **named))
+    both = context.with_now(name, nw.concat(sides).sort(SEQ), tuple(keys))
+    return both.select(SEQ, _SIDE, NOW).unique()

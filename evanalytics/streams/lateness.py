@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
 from evanalytics.exceptions import StreamError
-from evanalytics.logs.engines import Frame, FrameEngine
+from evanalytics.logs.engines import Frame
 from evanalytics.logs.schema import TS
-from evanalytics.streams.aggregation import PANE, Situation, situations
+from evanalytics.streams.aggregation import PANE
 from evanalytics.streams.checks import comes_from
+from evanalytics.streams.columns import watermark_column
+from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.graph import Graph, Port
-from evanalytics.streams.nodes import IN, AggregatorNode, JoinNode, key_label
-from evanalytics.streams.progress import by_key, by_stream, lateness_us
+from evanalytics.streams.nodes import IN, AggregatorNode, JoinNode, Key, key_label
 from evanalytics.streams.stops import durations_to_try
-from evanalytics.streams.windows import PanedWindow, SessionWindow
+from evanalytics.streams.windows import PanedWindow, SessionWindow, Window
 
 _HIGHEST, _BEHIND = "__highest", "__behind"
 _SCHEMA = {
@@ -25,9 +26,7 @@ _SCHEMA = {
 }  # fmt: skip
 
 
-def late_shares(
-    graph: Graph, rows_of: Callable[[Port], Frame], engine: FrameEngine, name: str
-) -> pl.DataFrame:
+def late_shares(context: ReplayContext, rows_of: Callable[[Port], Frame], name: str) -> pl.DataFrame:
     """Return how many of an aggregator's rows come late against the allowed lateness, per window.
 
     A row is late for a window that the watermark, at the row's arrival, has reached the end of. So the
@@ -35,9 +34,8 @@ def late_shares(
     that reach the aggregator now; a dedupe that forgets might let others pass with another lateness.
 
     Args:
-        graph: The graph, checked.
+        context: Of the run.
         rows_of: Takes an output, returns its rows with their sources' watermarks.
-        engine: Whose frames they are.
         name: Of the aggregator.
 
     Returns:
@@ -48,12 +46,13 @@ def late_shares(
     Raises:
         StreamError: The node is no aggregator, or stands behind a join, whose rows are never late.
     """
-    node, port = _aggregator(graph, name)
+    node, port = _aggregator(context.graph, name)
     frame = rows_of(port)
-    allowed_us = lateness_us(graph, name)
+    allowed_us = context.lateness_us(name)
     behind = {
-        place: _behind(graph, frame, engine, name, situation)
-        for place, situation in _distinct(graph, name, node)
+        (window.label, None if key is None else key_label(key)): _behind(context, name, frame, window, key)
+        for window in node.windows
+        for key in (node.keys if context.by_key(name) else [None])
     }
     longest = max((found.sort(descending=True)[0] for _, found in behind.values() if len(found)), default=0)
     tried = [0, *durations_to_try(1_000_000, max(longest, allowed_us, 2_000_000), allowed_us)]
@@ -92,25 +91,14 @@ def _aggregator(graph: Graph, name: str) -> tuple[AggregatorNode, Port]:
     return node, port
 
 
-def _distinct(
-    graph: Graph, name: str, node: AggregatorNode
-) -> Iterator[tuple[tuple[str, str | None], Situation]]:
-    """Yield what can differ in lateness: each window, and with watermarks by key each key of it."""
-    if by_key(graph, name):
-        yield from (((s.window.label, key_label(s.key)), s) for s in situations(node))
-    else:
-        yield from (((window.label, None), Situation(window, ())) for window in node.windows)
-
-
 def _behind(
-    graph: Graph, frame: Frame, engine: FrameEngine, name: str, situation: Situation
+    context: ReplayContext, name: str, frame: Frame, window: Window, key: Key | None
 ) -> tuple[int, pl.Series]:
     """Return how many windows the rows belong to, and how far the ends of those passed lie behind."""
-    window = situation.window
-    if by_key(graph, name):
-        frame = engine.running_max(frame, TS, _HIGHEST, situation.key)
-    else:
-        frame = frame.with_columns(by_stream(graph, name, _HIGHEST, allow=False))
+    engine = context.engine
+    frame = (
+        engine.running_max(frame, TS, _HIGHEST, key) if key is not None else _highest(context, name, frame)
+    )
     low, high, rows = engine.collect(
         frame.select(low=nw.col(TS).min(), high=nw.col(TS).max(), rows=nw.len())
     ).row(0)
@@ -122,6 +110,18 @@ def _behind(
     passed = nw.col(_HIGHEST) >= nw.col(TS)  # all but those that time had not even reached
     panes = frame.filter(passed).select(window.pane(nw.col(TS), (low, high)).alias(PANE), _HIGHEST)
     return rows * window.panes, _behind_panes(engine.collect(panes), window)
+
+
+def _highest(context: ReplayContext, name: str, frame: Frame) -> Frame:
+    """Return rows with the highest time seen at their arrival: of several sources, the lowest of theirs."""
+    sources = context.graph.sources
+    columns = [
+        nw.col(watermark_column(number)) + source.watermark.allowed_lateness_us
+        for number, (of, source) in enumerate(sources.items())
+        if of in context.graph.sources_of(name)
+    ]
+    highest = columns[0] if len(columns) == 1 else nw.min_horizontal(*columns)
+    return frame.with_columns(highest.alias(_HIGHEST))
 
 
 def _behind_panes(rows: pl.DataFrame, window: PanedWindow) -> pl.Series:

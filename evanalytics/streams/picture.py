@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from evanalytics.streams.aggregation import situations
 from evanalytics.streams.checks import Schemas
 from evanalytics.streams.columns import LEFT, RIGHT, is_hidden
 from evanalytics.streams.graph import Edge, Graph, Port
@@ -25,6 +24,7 @@ from evanalytics.streams.nodes import (
     JoinNode,
     SourceNode,
     TransformNode,
+    key_label,
 )
 
 _NODES = {
@@ -118,9 +118,9 @@ class _Flows:
     def _taken(self, edge: Edge) -> int | None:
         node = self._graph.nodes[edge.node]
         if isinstance(node, AggregatorNode):
-            first = situations(node)[0]
-            rows = self._rows.get((edge.node, first.label, "in"))
-            return None if rows is None else rows // first.window.panes
+            window, key = node.windows[0], node.keys[0]
+            rows = self._rows.get((edge.node, f"{window.label} · {key_label(key)}", "in"))
+            return None if rows is None else rows // window.panes
         return self._rows.get((edge.node, edge.input if isinstance(node, JoinNode) else "", "in"))
 
     def _given(self, port: Port) -> int | None:

@@ -31,6 +31,7 @@ from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.lateness import late_shares
 from evanalytics.streams.nodes import AggregatorNode
 from evanalytics.streams.picture import Picture, picture_of
+from evanalytics.streams.trace import trace
 from evanalytics.streams.window_grid import window_grid
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class StreamResult:
         self._graph, self._log, self._engine, self._replay = graph, log, engine, replay
         self.engine = engine.name
         self.seconds = dict(replay.seconds)
-        self.notes = dict(replay.notes)
+        self.notes = dict(replay.context.notes)
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -59,7 +60,7 @@ class StreamResult:
 
         `part` is an output of a filter, a side of a join, a window and key of an aggregator, or "".
         """
-        return self._replay.counts.frame()
+        return self._replay.context.counts.frame()
 
     def count(self, node: str, what: str, part: str = "") -> int:
         """Return one of the counts.
@@ -99,6 +100,14 @@ class StreamResult:
         if passes_events(self._graph, port):
             frame = self._whole_events(frame)
         return frame.sort(order, nulls_last=True)
+
+    def trace(self, event_id: str) -> pl.DataFrame:
+        """Return what became of an event, node by node: columns `seq`, `node`, `what`, `detail`.
+
+        Raises:
+            StreamError: The log has no event with this id.
+        """
+        return trace(self._graph, self._log, self._replay, event_id)
 
     def events(self, references: Iterable[int] | pl.Series) -> list[Event]:
         """Return the events behind references (`ev.original_event()`, or `seq`), by `seq`, each once."""
@@ -167,7 +176,7 @@ class StreamResult:
         Raises:
             StreamError: The node is no aggregator, or stands behind a join.
         """
-        return late_shares(self._graph, self._frame, self._engine, node)
+        return late_shares(self._replay.context, self._frame, node)
 
     def _port(self, node: str, output: str | None) -> Port:
         if node not in self._graph.nodes:

@@ -1,6 +1,8 @@
 """Widgets for notebooks: they hold state and call plots; they compute nothing."""
 
+from evanalytics.widgets.bloom_explorer import BloomExplorer
 from evanalytics.widgets.controls import Slider, Tally, log_stops
+from evanalytics.widgets.filter_editor import FilterEditor
 from evanalytics.widgets.replay_controls import ReplayControls
 from evanalytics.widgets.stream_inspector import StreamInspector
 from evanalytics.widgets.timeline import Timeline
@@ -8,6 +10,8 @@ from evanalytics.widgets.traffic_explorer import TrafficExplorer
 from evanalytics.widgets.tuner import Tuner
 
 __all__ = [
+    "BloomExplorer",
+    "FilterEditor",
     "ReplayControls",
     "Slider",
     "StreamInspector",

@@ -43,7 +43,6 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
         self._lock = threading.RLock()  # callbacks may run in another thread while a cell runs
         self._is_setting = False
         self._result = result
-        self._trace_of: Any = getattr(result, "trace", None)
         self._picture = result.picture()
         names = self._picture.nodes["node"].to_list()
         outputs = self._picture.nodes["outputs"].list.len()
@@ -76,10 +75,7 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
             self.output.value = output
 
     def _bar(self) -> ipywidgets.HBox:
-        controls = [self.node, self.output]
-        if self._trace_of is not None:
-            controls.append(self.event_id)
-        return ipywidgets.HBox(controls).add_class("ev-actions")
+        return ipywidgets.HBox([self.node, self.output, self.event_id]).add_class("ev-actions")
 
     def _listen(self) -> None:
         on_change(self.node, self._change_node, self.notice)
@@ -104,6 +100,7 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
         options = [(shorten(output, _NAME_LENGTH), output) for output in outputs] or [("what it gets", "")]
         self._is_setting = True  # the options' change is no choice
         self.output.options = options
+        self.output.disabled = len(options) == 1
         self._is_setting = False
         counts = self._result.counts.filter(pl.col("node") == name).drop("node")
         self._counts.value = _titled("What became of its rows", frame_table(_readable(counts), "Counts"))
@@ -126,7 +123,7 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
         if not wanted:
             self.trace, self._way.value = pl.DataFrame(), ""
             return
-        self.trace = self._trace_of(wanted)
+        self.trace = self._result.trace(wanted)
         title = f"The way of {shorten(wanted, _NAME_LENGTH)}"
         self._way.value = _titled(title, frame_table(self.trace, title))
 

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 import evanalytics as ev
-from evanalytics.exceptions import StreamError
 from evanalytics.widgets.base import STRICT_VARIABLE
 from evanalytics.widgets.stream_inspector import StreamInspector
 from evanalytics.widgets.tables import frame_table
@@ -131,30 +130,32 @@ def test_what_goes_wrong_is_said_beside_the_controls(
 ) -> None:
     inspector = StreamInspector(result)
     monkeypatch.setenv(STRICT_VARIABLE, "0")
-    inspector._trace_of = _refuse
 
     inspector.event_id.value = "nobody"
 
-    assert "no event 'nobody'" in inspector.notice.text
+    assert "nobody" in inspector.notice.text
+    assert inspector.trace.is_empty()
 
 
 def test_the_way_of_an_event_is_shown_and_taken_away(result: ev.StreamResult) -> None:
     inspector = StreamInspector(result)
-    inspector._trace_of = lambda event_id: pl.DataFrame(
-        {"node": ["once"], "what": ["out"], "detail": [event_id]}
-    )
 
-    inspector.event_id.value = "<7>"
-    assert inspector.trace["detail"].to_list() == ["<7>"]
-    assert "The way of &lt;7&gt;" in inspector._way.value
+    inspector.event_id.value = " 119 "
+    assert inspector.trace.equals(result.trace("119"))
+    assert "late" in inspector._way.value
 
     inspector.event_id.value = " "
     assert inspector.trace.is_empty()
     assert inspector._way.value == ""
 
 
-def _refuse(event_id: str) -> pl.DataFrame:
-    raise StreamError(f"no event {event_id!r} in this log")
+def test_one_output_is_no_choice(result: ev.StreamResult) -> None:
+    inspector = StreamInspector(result)
+    assert not inspector.output.disabled
+
+    inspector.choose("sink")
+
+    assert inspector.output.disabled
 
 
 def test_a_table_scrolls_by_keyboard_and_has_a_name() -> None:
