@@ -78,7 +78,7 @@ def windows_panel(frame: pl.DataFrame) -> Panel:
             "range": [_iso(times[0]), _iso(times[-1] + width)] if times else ["1970-01-01", "1970-01-02"],
         },
         yaxis={
-            "title": {"text": key},
+            "title": {"text": key, "standoff": 10},
             "showgrid": False,
             "tickvals": list(range(len(names))),
             "ticktext": [label(name, 24) for name in names],
@@ -143,7 +143,7 @@ def lateness_panel(frame: pl.DataFrame) -> Panel:
         },
         yaxis={
             "title": {"text": "rows that are late (%)"},
-            "tickformat": ".1%" if highest < 0.05 else ".0%",
+            "tickformat": ".2%" if highest < 0.005 else ".1%" if highest < 0.05 else ".0%",
             "range": [0, 1.12 * highest],
             "fixedrange": True,
         },

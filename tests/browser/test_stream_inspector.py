@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.test_first_notebook import EXPOSE_APP, IS_READY, RUN_ALL
+from tests.browser.running import run_notebook
 
 pytestmark = pytest.mark.browser
 
 NAME = "05_order_analytics_stream.ipynb"
 APP = ".ev-app"
-SHOWS = "text => document.querySelector('.ev-app').innerText.includes(text)"
+SHOWS = "text => document.querySelector('.ev-app').textContent.includes(text)"
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,11 @@ def page(browser: Any, lab: str) -> Iterator[Any]:
     """The notebook after all its cells have run; `page.left` lists requests that left this machine."""
     page = browser.new_page(viewport={"width": 1280, "height": 2_400})
     page.left = []
-    page.add_init_script(EXPOSE_APP)
     page.on("request", lambda request: _note(page, request.url))
-    page.goto(f"{lab}/doc/tree/notebooks/{NAME}", wait_until="domcontentloaded")
-    page.wait_for_function(IS_READY, timeout=120_000)
-    page.evaluate(RUN_ALL)
-    page.locator(f"{APP} .ev-rows").nth(1).wait_for(timeout=180_000)
+    run_notebook(page, lab, NAME)
+    page.locator(f"{APP} .ev-rows").nth(1).wait_for(timeout=120_000)
+    page.locator(f"{APP} .ev-actions").evaluate("bar => bar.scrollIntoView({ block: 'center' })")
+    page.locator(f"{APP} .bars .point").nth(7).wait_for(timeout=60_000)
     yield page
     page.close()
 
@@ -43,10 +42,8 @@ def test_every_cell_runs(page: Any) -> None:
 
 
 def test_each_node_is_a_box_that_says_its_name(page: Any) -> None:
-    page.locator(f"{APP} .bars .point").nth(7).wait_for(timeout=60_000)
-
     assert page.locator(f"{APP} .bars .point").count() == 8
-    assert "order-metrics" in page.locator(f"{APP} .js-plotly-plot").first.inner_text()
+    assert "order-metrics" in page.locator(f"{APP} .js-plotly-plot").first.text_content()
 
 
 def test_a_click_on_a_box_shows_its_rows(page: Any) -> None:
