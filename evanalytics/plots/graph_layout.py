@@ -37,7 +37,7 @@ def layered(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> Layout:
 
     Example:
         >>> layered(["a", "b", "c"], [("a", "b"), ("b", "c"), ("a", "c")]).places["c"][0]
-        2
+        2.0
     """
     layer = _layers(nodes, edges)
     chains = [_chain(number, edge, layer) for number, edge in enumerate(edges)]

@@ -13,6 +13,7 @@ from evanalytics.plots.panel import Board
 from evanalytics.plots.stream_graph import graph_board, graph_figure
 from evanalytics.plots.theme import shorten
 from evanalytics.streams.result import StreamResult
+from evanalytics.widgets.arrow_keys import ArrowKeys
 from evanalytics.widgets.base import Notice, guarded, on_change
 from evanalytics.widgets.figure_box import FigureBox
 from evanalytics.widgets.figures import BoardFigure
@@ -75,7 +76,7 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
             self.output.value = output
 
     def _bar(self) -> ipywidgets.HBox:
-        return ipywidgets.HBox([self.node, self.output, self.event_id]).add_class("ev-actions")
+        return ipywidgets.HBox([self.node, self.output, self.event_id, ArrowKeys()]).add_class("ev-actions")
 
     def _listen(self) -> None:
         on_change(self.node, self._change_node, self.notice)

@@ -55,10 +55,11 @@ def test_a_click_on_a_box_shows_its_rows(page: Any) -> None:
 
 
 def test_a_node_and_its_output_are_chosen_by_keyboard(page: Any) -> None:
-    page.get_by_label("node").select_option(label="order-payment-join (join)")
+    app = page.locator(APP)
+    app.get_by_label("node", exact=True).select_option(label="order-payment-join (join)")
     page.wait_for_function(SHOWS, arg="order-payment-join · out", timeout=20_000)
 
-    page.get_by_label("output").focus()
+    app.get_by_label("output", exact=True).focus()
     page.keyboard.press("ArrowDown")
 
     page.wait_for_function(SHOWS, arg="order-payment-join · late_left", timeout=20_000)
