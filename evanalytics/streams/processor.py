@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -14,8 +14,12 @@ from evanalytics.streams.batch import BatchReplay
 from evanalytics.streams.checks import check
 from evanalytics.streams.explain import explain
 from evanalytics.streams.graph import GraphBuilder
+from evanalytics.streams.picture import picture_of
 from evanalytics.streams.result import StreamResult
 from evanalytics.streams.staging import needed_columns
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 EngineName = Literal["auto", "polars", "duckdb"]
 
@@ -89,6 +93,18 @@ class StreamProcessor(GraphBuilder):
             StreamError: Something is wrong with the graph.
         """
         return explain(self.graph, log)
+
+    def figure(self, log: EventLog | None = None) -> go.Figure:
+        """Return a picture of the graph; with a log, hovering over a node also tells its columns' dtypes.
+
+        Raises:
+            StreamError: Something is wrong with the graph.
+        """
+        from evanalytics.plots.stream_graph import stream_graph
+
+        schemas = check(self.graph, None if log is None else log.schema)
+        picture = picture_of(self.graph, schemas)
+        return stream_graph(picture.nodes, picture.edges, picture.losses)
 
     def _engine(self, log: EventLog, name: EngineName) -> FrameEngine:
         if name not in ("auto", "polars", "duckdb"):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from evanalytics.durations import Duration
 from evanalytics.event import Event
 from evanalytics.exceptions import StreamError
 from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import SEQ
 from evanalytics.streams.batch import BatchReplay
-from evanalytics.streams.checks import comes_from, passes_events
+from evanalytics.streams.checks import check, comes_from, passes_events
 from evanalytics.streams.columns import (
     KEY,
     LATE_FOR,
@@ -24,9 +26,16 @@ from evanalytics.streams.columns import (
     WINDOW,
     is_hidden,
 )
+from evanalytics.streams.completeness import join_completeness
 from evanalytics.streams.graph import Graph, Port
+from evanalytics.streams.lateness import late_shares
 from evanalytics.streams.nodes import AggregatorNode
+from evanalytics.streams.picture import Picture, picture_of
 from evanalytics.streams.trace import trace
+from evanalytics.streams.window_grid import window_grid
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 class StreamResult:
@@ -64,7 +73,7 @@ class StreamResult:
             raise StreamError(f"{node}: no count {what!r} of {part!r}; see result.counts")
         return int(found["rows"][0])
 
-    def results(self, node: str, output: str | None = None) -> pl.DataFrame:
+    def results(self, node: str, output: str | None = None, *, limit: int | None = None) -> pl.DataFrame:
         """Return the rows of an output: windows by start, other rows as they arrived.
 
         Where rows are still events they have all columns of the log, otherwise `seq`, `ts` and those
@@ -73,17 +82,24 @@ class StreamResult:
         Args:
             node: The node's name.
             output: One of its outputs; by default the first. For a sink: what it gets.
+            limit: Only so many rows, the first ones.
 
         Raises:
             StreamError: There is no such node or output, or its rows were not kept.
         """
         port = self._port(node, output)
-        frame = self._engine.collect(_visible(self._frame(port)))
+        lazy = _visible(self._frame(port))
+        keys = self._key_columns(port)
+        own = (WINDOW, KEY, START) if keys is not None else ()
+        known = lazy.collect_schema()
+        order = [c for c in (*own, SEQ, LEFT_SEQ, RIGHT_SEQ, LATE_FOR, LATE_KEY) if c in known]
+        order += keys or ()
+        if limit is not None:
+            lazy = lazy.sort(order, nulls_last=True).head(limit)
+        frame = self._engine.collect(lazy)
         if passes_events(self._graph, port):
             frame = self._whole_events(frame)
-        own = (WINDOW, KEY, START) if self._key_columns(port) is not None else ()
-        order = [c for c in (*own, SEQ, LEFT_SEQ, RIGHT_SEQ, LATE_FOR, LATE_KEY) if c in frame.columns]
-        return frame.sort([*order, *(self._key_columns(port) or ())], nulls_last=True)
+        return frame.sort(order, nulls_last=True)
 
     def trace(self, event_id: str) -> pl.DataFrame:
         """Return what became of an event, node by node: columns `seq`, `node`, `what`, `detail`.
@@ -103,6 +119,64 @@ class StreamResult:
             payloads=self._log._payloads,
         )
         return list(chosen.events())
+
+    def picture(self) -> Picture:
+        """Return the graph with what flowed where, as the frames that `figure` draws."""
+        schemas = check(self._graph, self._log.schema)
+        return picture_of(self._graph, schemas, counts=self.counts, seconds=self.seconds, engine=self.engine)
+
+    def figure(self) -> go.Figure:
+        """Return a picture of the graph: rows on the edges, time per node, what was lost where."""
+        from evanalytics.plots.stream_graph import stream_graph
+
+        picture = self.picture()
+        return stream_graph(picture.nodes, picture.edges, picture.losses, remark=picture.remark)
+
+    def window_grid(
+        self, node: str, *, figure: str | None = None, window: str | None = None, key: str | None = None
+    ) -> pl.DataFrame:
+        """Return a figure of an aggregator by time and key value, for `ev.plots.windows_heatmap`.
+
+        Args:
+            node: The aggregator.
+            figure: Its column; by default the first.
+            window: Which windows, such as "1h"; by default the finest there is room for.
+            key: Which key, such as "status"; by default the one with most values there is room for.
+
+        Raises:
+            StreamError: There is no such node, column, window or key.
+        """
+        port = self._port(node, None)
+        if self._key_columns(port) is None:
+            raise StreamError(f"{node}: its rows are no windows; ask an aggregator")
+        windows = self._engine.collect(_visible(self._frame(port)))
+        return window_grid(windows, figure=figure, window=window, key=key)
+
+    def join_completeness(self, node: str, *, longest: Duration | None = None) -> pl.DataFrame:
+        """Return how many pairs a join would find with other join windows, for `ev.plots.join_completeness`.
+
+        The join runs once more, with the longest window; by default 24 times its own.
+
+        Returns:
+            window_s (Float64, rising), pairs (Int64), share (Float64, of the longest window's pairs),
+            chosen (Boolean: the window that the join has).
+
+        Raises:
+            StreamError: The node is no join.
+        """
+        return join_completeness(self._graph, self._log, self._engine, node, longest)
+
+    def lateness(self, node: str) -> pl.DataFrame:
+        """Return how many rows of an aggregator would be late, for `ev.plots.allowed_lateness`.
+
+        Returns:
+            window, key (String; null where it makes no difference), lateness_s (Float64, rising from 0),
+            rows, late (Int64), share (Float64), chosen (Boolean: what the sources allow).
+
+        Raises:
+            StreamError: The node is no aggregator, or stands behind a join.
+        """
+        return late_shares(self._replay.context, self._frame, node)
 
     def _port(self, node: str, output: str | None) -> Port:
         if node not in self._graph.nodes:

@@ -4,6 +4,7 @@ from evanalytics.widgets.bloom_explorer import BloomExplorer
 from evanalytics.widgets.controls import Slider, Tally, log_stops
 from evanalytics.widgets.filter_editor import FilterEditor
 from evanalytics.widgets.replay_controls import ReplayControls
+from evanalytics.widgets.stream_inspector import StreamInspector
 from evanalytics.widgets.timeline import Timeline
 from evanalytics.widgets.traffic_explorer import TrafficExplorer
 from evanalytics.widgets.tuner import Tuner
@@ -13,6 +14,7 @@ __all__ = [
     "FilterEditor",
     "ReplayControls",
     "Slider",
+    "StreamInspector",
     "Tally",
     "Timeline",
     "TrafficExplorer",
