@@ -51,7 +51,7 @@ def stage(graph: Graph, log: EventLog, engine: FrameEngine) -> Staged:
     """Read what the graph needs of a log, once, and compute the watermarks."""
     columns = needed_columns(graph, log)
     lazy = log.lazy
-    if (types := _all_types(graph)) is not None:
+    if (types := all_types(graph)) is not None:
         lazy = lazy.filter(pl.col(TYPE).is_in(types))
     frame = engine.stage(lazy.select(columns))
     frame = _with_source_flags(graph, frame, log, engine)
@@ -146,7 +146,7 @@ class _Ready:
         return self.split
 
 
-def _all_types(graph: Graph) -> list[str] | None:
+def all_types(graph: Graph) -> list[str] | None:
     """Return the event types that some source takes; None if one takes all."""
     found: list[str] = []
     for source in graph.sources.values():
