@@ -14,7 +14,7 @@ from evanalytics.logs.payloads import FromColumns
 from evanalytics.logs.report import ReadReport
 from evanalytics.logs.schema import SEQ, TS, TYPE
 from evanalytics.streams import aggregation, staging
-from evanalytics.streams.aggregation import NOW
+from evanalytics.streams.aggregation import NOW, Situation
 from evanalytics.streams.checks import check, comes_from
 from evanalytics.streams.columns import LATE_FOR, LATE_KEY, LEFT, MISSED, RIGHT, is_hidden, watermark_column
 from evanalytics.streams.counts import Counts
@@ -30,12 +30,14 @@ from evanalytics.streams.nodes import (
     FilterNode,
     JoinNode,
     Node,
+    PythonColumn,
     SinkNode,
     SourceNode,
     TransformColumn,
     TransformNode,
 )
-from evanalytics.streams.state import ENGINE, DedupeState, Frames, Partitions, lazy
+from evanalytics.streams.plan import ENGINE, Plan, collected, lazy
+from evanalytics.streams.state import DedupeState, Frames, Partitions
 from evanalytics.streams.watermark import NEVER
 from evanalytics.streams.window_state import SituationState
 from evanalytics.streams.windows import Span
@@ -81,6 +83,11 @@ class GraphState:
         self._windows: dict[str, list[Partitions[SituationState]]] = {}
         for name, node in self._nodes.items():
             self._remember(name, node)
+        by_columns = [_is_by_columns(source.filter, schema) for source in graph.sources.values()]
+        self._source_plan: Plan | None = None
+        if all(by_columns):
+            self._source_plan = Plan(lambda rows: [self._with_watermarks(rows, self._nothing)])
+        self._plans = {name: self._plan_of(node) for name, node in self._nodes.items()}
 
     def push(self, log: EventLog) -> Outputs:
         """Take the next events, in the order of `seq`; return what comes out of each port."""
@@ -197,16 +204,15 @@ class GraphState:
     def _sources(self, log: EventLog) -> Outputs:
         """Return each source's rows with the watermarks at their arrival, and move these on."""
         rows = log.lazy if self._types is None else log.lazy.filter(pl.col(TYPE).is_in(self._types))
-        frame = nw.from_native(rows.select(self._read))
-        for number, (name, source) in enumerate(self._graph.sources.items()):
-            flag, mark = f"{_FLAG}{number}", watermark_column(number)
-            frame = self._with_flag(frame, flag, name, source, log)
-            seen = nw.col(TS) - source.watermark.allowed_lateness_us
-            seen = nw.when(nw.col(flag)).then(seen).otherwise(nw.lit(NEVER, nw.Int64))
-            frame = ENGINE.running_max(frame.with_columns(seen.alias(mark)), mark, mark)
-            carried = nw.lit(self._latest[name], nw.Int64)
-            frame = frame.with_columns(nw.max_horizontal(mark, carried).alias(mark))
-        held = ENGINE.collect(frame)
+        frame = rows.select(self._read).collect(engine="in-memory")
+        if self._source_plan is None:
+            held = ENGINE.collect(self._with_watermarks(lazy(frame), log))
+        else:
+            held = self._source_plan.run(frame)[0]
+        held = held.with_columns(
+            pl.max_horizontal(watermark_column(number), pl.lit(now, pl.Int64)).alias(watermark_column(number))
+            for number, now in enumerate(self._latest.values())
+        )
         self._move_on(held)
         flags = [f"{_FLAG}{number}" for number in range(len(self._graph.sources))]
         out, read = {}, len(log)
@@ -216,10 +222,20 @@ class GraphState:
             self.counts.add(name, "", read=read, out=len(mine))
         return out
 
+    def _with_watermarks(self, frame: Frame, log: EventLog) -> Frame:
+        """Return rows with what says which source takes them, and each source's watermark so far."""
+        for number, (name, source) in enumerate(self._graph.sources.items()):
+            flag, mark = f"{_FLAG}{number}", watermark_column(number)
+            frame = self._with_flag(frame, flag, name, source, log)
+            seen = nw.col(TS) - source.watermark.allowed_lateness_us
+            seen = nw.when(nw.col(flag)).then(seen).otherwise(nw.lit(NEVER, nw.Int64))
+            frame = ENGINE.running_max(frame.with_columns(seen.alias(mark)), mark, mark)
+        return frame
+
     def _with_flag(self, frame: Frame, flag: str, name: str, source: SourceNode, log: EventLog) -> Frame:
         takes = nw.lit(True)
         if source.filter is not None:
-            frame = staging.condition(source.filter, flag, frame, log, ENGINE)
+            frame = staging.condition(_ready(source.filter, log.schema), flag, frame, log, ENGINE)
             takes = nw.col(flag)
         if source.types is not None:
             takes = takes & nw.col(TYPE).is_in(source.types)
@@ -251,18 +267,35 @@ class GraphState:
         numbers = [list(self._graph.sources).index(source) for source in self._graph.sources_of(name)]
         return frame.with_columns(pl.min_horizontal(watermark_column(n) for n in numbers).alias(NOW))
 
+    def _plan_of(self, node: Node) -> Plan | None:
+        """Return a plan of a node that decides row by row, where columns tell it all."""
+        if isinstance(node, FilterNode) and not any(isinstance(w, Filter) for w in node.filters.values()):
+            return Plan(lambda rows: [self._flags(node, rows, self._nothing)])
+        slow = (Filter, PythonColumn)
+        if isinstance(node, TransformNode) and not any(isinstance(c, slow) for c in node.columns.values()):
+            return Plan(lambda rows: [staging.transformed(node, rows, self._nothing, ENGINE)])
+        return None
+
     def _stateless(self, name: str, node: Node, frame: pl.DataFrame, log: EventLog) -> Frames:
-        if isinstance(node, TransformNode):
-            return {OUT: ENGINE.collect(staging.transformed(node, lazy(frame), log, ENGINE))}
-        assert isinstance(node, FilterNode)
-        flags = {output: f"__filter{i}" for i, output in enumerate(node.filters)}
-        flagged = lazy(frame)
+        plan = self._plans[name]
+        if isinstance(node, FilterNode):
+            marks = plan.run(frame)[0] if plan else ENGINE.collect(self._flags(node, lazy(frame), log))
+            return self._split(name, node, frame, marks)
+        assert isinstance(node, TransformNode)
+        if plan is not None:
+            return {OUT: plan.run(frame)[0]}
+        return {OUT: ENGINE.collect(staging.transformed(node, lazy(frame), log, ENGINE))}
+
+    def _flags(self, node: FilterNode, frame: Frame, log: EventLog) -> Frame:
+        """Return a boolean column for each output of a filter but the last."""
         for output, wanted in node.filters.items():
-            flagged = staging.condition(wanted, flags[output], flagged, log, ENGINE)
-        marks = ENGINE.collect(flagged.select(*flags.values()))
+            frame = staging.condition(wanted, f"__met_{output}", frame, log, ENGINE)
+        return frame.select(**{output: nw.col(f"__met_{output}") for output in node.filters})
+
+    def _split(self, name: str, node: FilterNode, frame: pl.DataFrame, marks: pl.DataFrame) -> Frames:
         rest, out = pl.Series([True]).new_from_index(0, len(frame)), {}
-        for output, flag in flags.items():
-            met = marks[flag]
+        for output in node.filters:
+            met = marks[output]
             out[output] = frame.filter(met)
             self.counts.add(name, output, first=int((met & rest).sum()), rows=len(out[output]))
             rest = rest & ~met
@@ -311,31 +344,40 @@ class GraphState:
         planned, plans = [], []
         for situation, states in zip(situations, self._windows[name], strict=True):
             for state, part in zip(states.states, states.split(rows, situation.key), strict=True):
-                planned.append((situation, state))
-                plans += state.plan(part, others, self._span())
-        computed = pl.collect_all(plans, engine="in-memory") if len(rows) else []
+                if len(part):
+                    planned.append((situation, state))
+                    plans += state.plan(part, others, self._span())
+        computed = collected(plans) if plans else []
         late = computed[::2]
-        for (_, state), kept in zip(planned, computed[1::2], strict=bool(computed)):
+        for (_, state), kept in zip(planned, computed[1::2], strict=True):
             state.absorb(kept)
-        self._count_windows(name, [s for s, _ in planned], late, len(rows))
+        self._count_windows(name, situations, [s for s, _ in planned], late, len(rows))
         now = self._now(name)
         if join is not None:
             now = NEVER if self._lateness(name) is not None else max(now - join.window_us, NEVER)
-        out = [state.close() if closing else state.closed(now) for _, state in planned]
+        out = [
+            state.close() if closing else state.closed(now)
+            for states in self._windows[name]
+            for state in states.states
+        ]
         none = frame.select(others).clear()
         none = none.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in _LATE_COLUMNS.items())
         return {OUT: pl.concat(out), LATE: pl.concat([none, *late])}
 
     def _count_windows(
-        self, name: str, planned: list[aggregation.Situation], late: list[pl.DataFrame], rows: int
+        self,
+        name: str,
+        situations: list[Situation],
+        planned: list[Situation],
+        late: list[pl.DataFrame],
+        rows: int,
     ) -> None:
-        missed: dict[str, int] = dict.fromkeys((situation.label for situation in planned), 0)
-        for situation, frame in zip(planned, late, strict=bool(late)):
+        missed = dict.fromkeys((situation.label for situation in situations), 0)
+        for situation, frame in zip(planned, late, strict=True):
             missed[situation.label] += int(frame[MISSED].sum())
-        panes = {situation.label: situation.window.panes for situation in planned}
-        for label, count in missed.items():
-            into = rows * panes[label]
-            self.counts.add(name, label, **{"in": into, "counted": into - count, LATE: count})
+        for situation in situations:
+            into, count = rows * situation.window.panes, missed[situation.label]
+            self.counts.add(name, situation.label, **{"in": into, "counted": into - count, LATE: count})
 
 
 def visible(frame: pl.DataFrame) -> pl.DataFrame:
@@ -367,6 +409,10 @@ def _column(column: TransformColumn, schema: LogSchema) -> TransformColumn:
         return column
     ready = _ready(column, schema)
     return nw.coalesce(ready, nw.lit(False)) if isinstance(ready, nw.Expr) else ready
+
+
+def _is_by_columns(wanted: Filter | None, schema: LogSchema) -> bool:
+    return wanted is None or isinstance(_ready(wanted, schema), nw.Expr)
 
 
 def _ready(wanted: Filter | nw.Expr, schema: LogSchema) -> Filter | nw.Expr:

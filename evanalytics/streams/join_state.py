@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping
 import narwhals.stable.v2 as nw
 import polars as pl
 
+from evanalytics.logs.engines import Frame
 from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams import joining
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, side_column
 from evanalytics.streams.nodes import LATE, LATE_LEFT, LATE_RIGHT, OUT, UNMATCHED, JoinNode, Key
-from evanalytics.streams.state import ENGINE, TOP, Frames, KeyMarks, lazy
+from evanalytics.streams.plan import ENGINE, Plan, lazy
+from evanalytics.streams.state import TOP, Frames, KeyMarks
 
 _MATCHED, _SIDE = "__matched", "__side"
 _FEW = 2_000_000
@@ -41,6 +43,13 @@ class JoinState:
         self._marks = KeyMarks(self._key_names)
         self._kept: Frames = {}
         self.fates: dict[str, dict[str, int]] = {LEFT: {}, RIGHT: {}}
+        window = node.window_us
+        self._classes = {
+            LEFT: Plan(lambda rows: [joining.classified(rows, node.left_key, window)]),
+            RIGHT: Plan(lambda rows: [joining.classified(rows, node.right_key, window)]),
+        }
+        # New left rows meet all right ones, kept left rows the new right ones: a plan for each.
+        self._meetings = [Plan(self._met), Plan(self._met)]
 
     @property
     def rows(self) -> int:
@@ -58,12 +67,13 @@ class JoinState:
         self.fates = {LEFT: {}, RIGHT: {}}
         if self._lateness is not None:
             left, right = self._marked(left, right)
-        new = {LEFT: self._classified(left, LEFT), RIGHT: self._classified(right, RIGHT)}
+        new = {LEFT: self._classes[LEFT].run(left)[0], RIGHT: self._classes[RIGHT].run(right)[0]}
         late = {side: frame.filter(joining.IS_LATE) for side, frame in new.items()}
         for side, frame in new.items():
             nulls = int(frame[joining.NULL_KEY].sum())
             self.fates[side] = {"in": len(frame), "null key": nulls, LATE: len(late[side])}
-            new[side] = ENGINE.collect(joining.can_match(lazy(frame))).drop(joining.NULL_KEY, joining.IS_LATE)
+            may = frame.filter(~pl.col(joining.NULL_KEY) & ~pl.col(joining.IS_LATE))
+            new[side] = may.drop(joining.NULL_KEY, joining.IS_LATE)
         pairs = self._pairs(new)
         self._keep(new, pairs)
         lone = self._let_go(now)
@@ -96,9 +106,11 @@ class JoinState:
         """Return both sides with each key's own watermark, for which the rows of both sides count."""
         names = self._key_names
         both = pl.concat(
-            frame.select(SEQ, TS, pl.lit(side).alias(_SIDE), *(pl.col(c).alias(k) for c, k in zip(key, names, strict=True)))
+            frame.select(
+                SEQ, TS, pl.lit(side).alias(_SIDE), **dict(zip(names, map(pl.col, key), strict=True))
+            )
             for side, frame, key in ((0, left, self._node.left_key), (1, right, self._node.right_key))
-        )  # fmt: skip
+        )
         seen = self._marks.seen(both.sort(SEQ, maintain_order=True))
         now = seen.with_columns((pl.col(TOP) - self._lateness).alias(NOW))
         return tuple(  # type: ignore[return-value]
@@ -106,29 +118,28 @@ class JoinState:
             for side, frame in ((0, left), (1, right))
         )
 
-    def _classified(self, frame: pl.DataFrame, side: str) -> pl.DataFrame:
-        key = self._node.left_key if side == LEFT else self._node.right_key
-        return ENGINE.collect(joining.classified(lazy(frame), key, self._node.window_us))
-
     def _pairs(self, new: Frames) -> pl.DataFrame:
         old = {side: self._kept.get(side, new[side].clear()).drop(_MATCHED, strict=False) for side in new}
         every = pl.concat([old[RIGHT].select(new[RIGHT].columns), new[RIGHT]])
+        early = old[LEFT].select(new[LEFT].columns)
         parts = [pl.DataFrame(schema=self._columns)]
-        for left, right in ((new[LEFT], every), (old[LEFT].select(new[LEFT].columns), new[RIGHT])):
+        for plan, left, right in zip(self._meetings, (new[LEFT], early), (every, new[RIGHT]), strict=True):
             if len(left) and len(right):
-                parts += [
-                    ENGINE.collect(joining.select_columns(pairs, self._node)).select(parts[0].columns)
-                    for pairs in self._joined(left, right)
-                ]
+                parts += self._joined(plan, left, right)
         return pl.concat(parts)
 
-    def _joined(self, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[nw.LazyFrame[pl.LazyFrame]]:
+    def _met(self, left: Frame, right: Frame) -> list[Frame]:
+        pairs = joining.pairs_of(left, right, self._node, ENGINE)
+        return [joining.select_columns(pairs, self._node).select(*self._columns)]
+
+    def _joined(self, plan: Plan, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
         node, sides = self._node, joining.Sides(lazy(left), lazy(right))
         if len(left) * len(right) > _FEW and joining.is_hot(*joining.estimated_pairs(sides, node, ENGINE)):
             for one, other in joining.slices(sides, node, ENGINE):
-                yield joining.bucketed_pairs(one, other, node, ENGINE)
+                pairs = joining.bucketed_pairs(one, other, node, ENGINE)
+                yield ENGINE.collect(joining.select_columns(pairs, node).select(*self._columns))
         else:
-            yield joining.pairs_of(sides.left, sides.right, node, ENGINE)
+            yield from plan.run(left, right)
 
     def _keep(self, new: Frames, pairs: pl.DataFrame) -> None:
         """Keep the new rows, and note who has found a partner."""

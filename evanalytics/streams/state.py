@@ -6,10 +6,8 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
-import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.logs.engines import Frame, PolarsEngine
 from evanalytics.logs.schema import TS
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.nodes import DUPLICATE, OUT, DedupeNode, Key
@@ -41,23 +39,6 @@ class State(Protocol):
 
 
 S = TypeVar("S", bound=State)
-
-
-class MicroEngine(PolarsEngine):
-    """Frames in memory that are small: polars' in-memory engine begins sooner, and keeps rows in order."""
-
-    def collect(self, frame: Frame) -> pl.DataFrame:
-        """Return the rows, in their order."""
-        rows: pl.DataFrame = frame.to_native().collect(engine="in-memory")
-        return rows
-
-
-ENGINE = MicroEngine()
-
-
-def lazy(frame: pl.DataFrame) -> Frame:
-    """Return rows as a frame for the rules, which are narwhals expressions."""
-    return nw.from_native(frame.lazy())
 
 
 class Partitions(Generic[S]):
@@ -167,7 +148,7 @@ class DedupeState:
             lateness_us: What to take off a key's highest `ts` for its watermark; None: the rows bring
                 their watermark along.
         """
-        self.keys = {"seen": node.key}
+        self.keys: Mapping[str, Key] = {"seen": node.key}
         self._node, self._lateness = node, lateness_us
         self._marks = KeyMarks(node.key)
 
@@ -217,7 +198,7 @@ def to_bytes(frame: pl.DataFrame) -> bytes:
 
 def from_bytes(data: bytes) -> pl.DataFrame:
     """Return the frame that `to_bytes` wrote."""
-    return pl.read_ipc(io.BytesIO(data), memory_map=False)
+    return pl.read_ipc(io.BytesIO(data))
 
 
 def _names(parts: Sequence[Frames]) -> list[str]:

@@ -14,7 +14,8 @@ from evanalytics.streams.aggregation import LAST, NOW, PANE, Situation
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import END
 from evanalytics.streams.nodes import AggregatorNode, Key
-from evanalytics.streams.state import ENGINE, TOP, Frames, KeyMarks, lazy
+from evanalytics.streams.plan import Plan
+from evanalytics.streams.state import TOP, Frames, KeyMarks
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Span
 
 _COMPACT = 16
@@ -91,6 +92,8 @@ class SituationState:
         self._lateness, self._never_late = lateness_us, never_late
         self._by_key = lateness_us is not None and not never_late
         self._marks = KeyMarks(key)
+        self._plan: Plan | None = None
+        self._planned_for: tuple[list[str], Span] = ([], (0, 0))
         self._held: _Sessions | _Panes
         self._held = (
             _Sessions(node, window, key) if isinstance(window, SessionWindow) else _Panes(node, window, key)
@@ -101,7 +104,7 @@ class SituationState:
         """How many rows or parts of windows are held."""
         return self._held.rows
 
-    def plan(self, frame: pl.DataFrame, others: list[str], span: Span) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    def plan(self, frame: pl.DataFrame, others: list[str], span: Span) -> list[pl.LazyFrame]:
         """Return how to compute the late rows, and what to keep of the others.
 
         Args:
@@ -109,15 +112,23 @@ class SituationState:
             others: The columns of late rows.
             span: The instants that occur.
         """
-        window, key = self._situation.window, self._situation.key
         if self._by_key:
             rows = self._marks.seen(frame)
             frame = rows.with_columns((pl.col(TOP) - self._lateness).alias(NOW))
+        if getattr(self._situation.window, "tz", None) is None:
+            span = (0, 0)  # only windows in a time zone ask for it
+        if self._plan is None or self._planned_for != (others, span):
+            self._planned_for = (others, span)
+            self._plan = Plan(lambda rows: self._rules(rows, others, span))
+        return self._plan.of(frame)
+
+    def _rules(self, frame: Frame, others: list[str], span: Span) -> tuple[Frame, Frame]:
+        window, key = self._situation.window, self._situation.key
         lag = aggregation.without_lag if self._never_late else aggregation.with_lag
-        lagged = lag(lazy(frame), window, span)
+        lagged = lag(frame, window, span)
         late = aggregation.late_rows(lagged, window, key, others)
         taken = aggregation.without_nan(aggregation.in_time(lagged, window), self._node)
-        return late.to_native(), self._held.plan(taken).to_native()
+        return late, self._held.plan(taken)
 
     def absorb(self, kept: pl.DataFrame) -> None:
         """Keep what `plan` said."""
@@ -159,6 +170,12 @@ class _Panes:
         self._merges = aggregation.is_mergeable(node.aggregator)
         self._parts: list[pl.DataFrame] = []
         self._first_end: int | None = None
+        by, figures = [PANE, *key], node.aggregator
+        if self._merges:
+            self._figures = Plan(lambda rows: [aggregation.merged(rows, by, figures)])
+            self._merged = Plan(lambda rows: [aggregation.merged_parts(rows, by, figures)])
+        else:
+            self._figures = Plan(lambda rows: [aggregation.figures_of_rows(rows, node, key)])
 
     @property
     def rows(self) -> int:
@@ -199,22 +216,12 @@ class _Panes:
         else:
             self._parts = []
         self._look()
-        return self._figures(rows)
-
-    def _figures(self, rows: pl.DataFrame) -> pl.DataFrame:
-        if self._merges:
-            figures = aggregation.merged(lazy(rows), [PANE, *self._key], self._node.aggregator)
-        else:
-            figures = aggregation.figures_of_rows(lazy(rows), self._node, self._key)
-        return ENGINE.collect(figures)
+        return self._figures.run(rows)[0]
 
     def _compact(self) -> None:
         if len(self._parts) > 1:
             rows = pl.concat(self._parts)
-            if self._merges:
-                by = [PANE, *self._key]
-                rows = ENGINE.collect(aggregation.merged_parts(lazy(rows), by, self._node.aggregator))
-            self._parts = [rows]
+            self._parts = self._merged.run(rows) if self._merges else [rows]
 
     def _look(self) -> None:
         firsts = [part[PANE].min() for part in self._parts]
@@ -227,6 +234,8 @@ class _Sessions:
     def __init__(self, node: AggregatorNode, window: SessionWindow, key: Key) -> None:
         self._node, self._window, self._key = node, window, key
         self.frame: pl.DataFrame | None = None
+        self._ends = Plan(lambda rows: [aggregation.with_session_end(rows, window, key)])
+        self._figures = Plan(lambda rows: [aggregation.sessions_of(rows, node, window, key)])
 
     @property
     def rows(self) -> int:
@@ -244,9 +253,9 @@ class _Sessions:
             return None
         self.frame = None
         if passed is not None:
-            marked = ENGINE.collect(aggregation.with_session_end(lazy(rows), self._window, self._key))
+            marked = self._ends.run(rows)[0]
             marked = marked.with_columns((pl.col(LAST) + 2 * self._window.gap_us).alias(END))
             over = passed.is_over(marked, END)
             marked = marked.drop(LAST, END)
             self.frame, rows = marked.filter(~over), marked.filter(over)
-        return ENGINE.collect(aggregation.sessions_of(lazy(rows), self._node, self._window, self._key))
+        return self._figures.run(rows)[0]
