@@ -89,8 +89,36 @@ class GraphState:
             self._source_plan = Plan(lambda rows: [self._with_watermarks(rows, self._nothing)])
         self._plans = {name: self._plan_of(node) for name, node in self._nodes.items()}
 
-    def push(self, log: EventLog) -> Outputs:
-        """Take the next events, in the order of `seq`; return what comes out of each port."""
+    @property
+    def types(self) -> list[str] | None:
+        """The event types that some source takes; None: all."""
+        return self._types
+
+    @property
+    def reads(self) -> list[str]:
+        """The columns that are read of events."""
+        return self._read
+
+    @property
+    def needs_payload(self) -> bool:
+        """Whether some filter asks what only the payload itself can tell."""
+        filters = [source.filter for source in self._graph.sources.values() if source.filter is not None]
+        for node in self._nodes.values():
+            if isinstance(node, FilterNode | TransformNode):
+                values = node.filters.values() if isinstance(node, FilterNode) else node.columns.values()
+                filters += [value for value in values if isinstance(value, Filter)]
+        return not all(_is_by_columns(wanted, self._schema) for wanted in filters)
+
+    def push(self, log: EventLog, read: int | None = None) -> Outputs:
+        """Take the next events, in the order of `seq`; return what comes out of each port.
+
+        Args:
+            log: The events; those of types that no source takes may be missing.
+            read: How many there were with those.
+        """
+        if read is not None:
+            for name in self._graph.sources:
+                self.counts.add(name, "", read=read - len(log))
         return self._walk(log, closing=False)
 
     def close(self) -> Outputs:

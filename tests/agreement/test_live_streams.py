@@ -12,9 +12,11 @@ import pytest
 import evanalytics as ev
 from evanalytics.streams.graph import Port
 from evanalytics.streams.graph_state import GraphState, visible
+from evanalytics.streams.state import from_bytes, to_bytes
 from tests.streams.random_graphs import pipeline, random_case, random_log
 
 SEEDS = int(os.environ.get("EVANALYTICS_SEEDS", "60"))
+"""500 are run by `EVANALYTICS_SEEDS=500 pytest tests/agreement/test_live_streams.py`."""
 BLOCKS = 6
 ORDER = ("window", "key", "start", "seq", "left_seq", "right_seq", "late_for_window", "late_for_key")
 
@@ -33,12 +35,17 @@ def pieces(log: ev.EventLog, draw: random.Random) -> Iterator[ev.EventLog]:
 
 
 def live(
-    processor: ev.StreamProcessor, log: ev.EventLog, draw: random.Random
+    processors: tuple[ev.StreamProcessor, ...], log: ev.EventLog, draw: random.Random, *, restarts: bool
 ) -> tuple[dict[Port, pl.DataFrame], GraphState]:
-    """Return all rows of all ports after a run in micro-batches, in the order of a replay."""
-    state = GraphState(processor.graph, log.schema)
+    """Return all rows of all ports after a run in micro-batches.
+
+    With restarts, each piece is taken by a new state, which continues from what the last one saved.
+    """
+    state = GraphState(processors[0].graph, log.schema)
     found: dict[Port, list[pl.DataFrame]] = {}
     for piece in pieces(log, draw):
+        if restarts:
+            state = restarted(state, draw.choice(processors), log)
         for port, frame in state.push(piece).items():
             found.setdefault(port, []).append(visible(frame))
     for port, frame in state.close().items():
@@ -46,32 +53,43 @@ def live(
     return {port: pl.concat(frames) for port, frames in found.items()}, state
 
 
+def restarted(state: GraphState, processor: ev.StreamProcessor, log: ev.EventLog) -> GraphState:
+    saved = {place: to_bytes(frame) for place, frame in state.dump().items()}
+    other = GraphState(processor.graph, log.schema)
+    other.load({place: from_bytes(data) for place, data in saved.items()})
+    other.counts.load(state.counts.rows())
+    return other
+
+
 def ordered(frame: pl.DataFrame) -> pl.DataFrame:
     first = [c for c in ORDER if c in frame.columns]
     return frame.sort([*first, *(c for c in frame.columns if c not in first)], nulls_last=True)
 
 
-def check(processor: ev.StreamProcessor, log: ev.EventLog, draw: random.Random) -> None:
-    result = processor.run(log, engine="polars")
-    rows, state = live(processor, log, draw)
-
+def check(seed: int, *, restarts: bool) -> None:
+    draw = random.Random(seed)
+    case, log = random_case(draw), ev.EventLog.from_frame(random_log(draw, draw.choice((1, 3, 40, 80))))
+    processors = [pipeline(case, heavy=seed % 3 == 0, parallelism=n) for n in (1, 3)]
+    result = processors[0].run(log, engine="polars")
+    chosen = tuple(processors) if restarts else (processors[seed % 2],)
+    rows, state = live(chosen, log, draw, restarts=restarts)
     for port, frame in rows.items():
         want = result.results(port.node, port.output)
-        assert ordered(frame).equals(ordered(want.select(frame.columns))), port
+        assert ordered(frame).equals(ordered(want.select(frame.columns))), f"seed {seed}: {port}: {case}"
     counts = [
-        c.filter(pl.col("rows") > 0).sort("node", "part", "what")
-        for c in (state.counts.frame(), result.counts)
+        frame.filter(pl.col("rows") > 0).sort("node", "part", "what")
+        for frame in (state.counts.frame(), result.counts)
     ]
-    assert counts[0].equals(counts[1])
+    assert counts[0].equals(counts[1]), f"seed {seed}: {case}"
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_micro_batches_say_what_a_replay_says(block: int) -> None:
     for seed in range(block * SEEDS // BLOCKS, (block + 1) * SEEDS // BLOCKS):
-        draw = random.Random(seed)
-        case, log = random_case(draw), ev.EventLog.from_frame(random_log(draw, draw.choice((1, 3, 40, 80))))
-        processor = pipeline(case, heavy=seed % 3 == 0, parallelism=(1, 3)[seed % 2])
-        try:
-            check(processor, log, draw)
-        except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {case}") from error
+        check(seed, restarts=False)
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_restart_from_any_checkpoint_changes_nothing(block: int) -> None:
+    for seed in range(block * SEEDS // 10, (block + 1) * SEEDS // 10):
+        check(10_000 + seed, restarts=True)

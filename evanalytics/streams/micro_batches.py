@@ -1,0 +1,114 @@
+"""Events, or pieces of a log, as the small logs that a graph's state takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from evanalytics.event import Event
+from evanalytics.logs.log import EventLog, LogSchema
+from evanalytics.logs.report import ReadReport
+from evanalytics.logs.schema import PAYLOAD, SEQ
+from evanalytics.logs.typed_events import EventColumns, Refused
+from evanalytics.streams.feeds import Offset
+from evanalytics.streams.graph_state import GraphState
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Some events in a row.
+
+    Attributes:
+        log: Those that some source may take.
+        read: How many there were.
+        offset: How far the source has been read with them.
+        refused: Those that do not fit the schema.
+    """
+
+    log: EventLog
+    read: int
+    offset: Offset
+    refused: Refused
+
+
+class EventBatches:
+    """Makes micro-batches of events."""
+
+    def __init__(self, state: GraphState, schema: LogSchema) -> None:
+        """Type no more columns than the graph reads, unless it asks for payloads as well.
+
+        Raises:
+            ColumnError: A column that is read has a dtype that JSON has no type for.
+        """
+        self._types = None if state.types is None else frozenset(state.types)
+        self._columns = EventColumns(schema, None if state.needs_payload else state.reads)
+        self._schema = schema
+
+    def of(self, events: Sequence[Event], before: Offset) -> MicroBatch:
+        """Return events as a micro-batch behind an offset."""
+        frame, refused = self._columns.frame(events, before.position)
+        if self._types is not None:
+            frame = frame.filter(pl.col("type").is_in(list(self._types)))
+            refused = [(event, reason) for event, reason in refused if event.type in self._types]
+        offset = Offset(before.position + len(events), events[-1].id if events else before.last_id)
+        payloads = _OfEvents(events, before.position)
+        return MicroBatch(_log(frame, self._schema, payloads), len(events), offset, refused)
+
+
+def batches_of_log(log: EventLog, size: int, before: Offset, *, payload: bool) -> Iterator[MicroBatch]:
+    """Yield the micro-batches of a log behind an offset.
+
+    Args:
+        log: The log, whose `seq` counts from 0.
+        size: Rows of a micro-batch.
+        before: Where to begin.
+        payload: Whether the payloads' text is needed as well.
+    """
+    rest = EventLog(
+        log.lazy.filter(pl.col(SEQ) >= before.position),
+        schema=log.schema,
+        report=log.report,
+        payloads=log._payloads,
+    )
+    position = before.position
+    frames: Iterable[pl.DataFrame] = rest.batches(size)
+    for frame in log._payloads.attach(frames) if payload else frames:
+        if frame.is_empty():
+            continue
+        position += len(frame)
+        texts = frame.select(SEQ, PAYLOAD) if payload else None
+        small = _log(frame.drop(PAYLOAD) if payload else frame, log.schema, _Texts(texts))
+        yield MicroBatch(small, len(frame), Offset(position, frame["id"][-1]), [])
+
+
+class _OfEvents:
+    """Payloads of events that are at hand."""
+
+    def __init__(self, events: Sequence[Event], first: int) -> None:
+        self._events, self._first = events, first
+
+    def attach(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        for batch in batches:
+            found = (self._events[seq - self._first].data for seq in batch[SEQ])
+            texts = [None if data is None else msgspec.json.encode(data).decode() for data in found]
+            yield batch.with_columns(pl.Series(PAYLOAD, texts, dtype=pl.String))
+
+
+class _Texts:
+    """Payloads that were read along."""
+
+    def __init__(self, texts: pl.DataFrame | None) -> None:
+        self._texts = texts
+
+    def attach(self, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        assert self._texts is not None
+        for batch in batches:
+            yield batch.join(self._texts, on=SEQ, how="left", maintain_order="left")
+
+
+def _log(frame: pl.DataFrame, schema: LogSchema, payloads: _OfEvents | _Texts) -> EventLog:
+    report = ReadReport(files=(), read=len(frame), good=len(frame))
+    return EventLog(frame.lazy(), schema=schema, report=report, payloads=payloads)
