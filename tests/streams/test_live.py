@@ -202,7 +202,7 @@ async def test_slow_sink_slows_the_source() -> None:
 async def test_event_that_does_not_fit_is_set_aside_and_counted() -> None:
     events = order_events(100)
     odd = ev.Event(id="odd", type="order.created", source="shop", time=events[50].time, data={"total": "ten"})
-    processor, joined, metrics = build()
+    processor, _, metrics = build()
 
     run = await processor.start(
         one_by_one([*events[:50], odd, *events[50:]]), schema=SCHEMA, micro_batch=SMALL
@@ -252,7 +252,7 @@ async def test_what_cannot_be_read_is_refused() -> None:
 
 
 async def test_metrics_tell_what_went_through() -> None:
-    processor, joined, _ = build()
+    processor, _, _ = build()
 
     run = await processor.start(log_of(order_events(400)), micro_batch=SMALL)
     await run.wait()
@@ -283,7 +283,7 @@ async def test_wall_clock_that_jumps_changes_nothing() -> None:
 
 async def test_no_payload_gets_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", logger="evanalytics.streams")
-    processor, joined, _ = build()
+    processor, _, _ = build()
 
     async def broken(batch: pl.DataFrame) -> None:
         raise OSError("customer c1 is not known")
