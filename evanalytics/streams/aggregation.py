@@ -14,7 +14,7 @@ from evanalytics.streams.aggregators import Aggregate
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import END, KEY, LATE_FOR, LATE_KEY, MISSED, START, WINDOW
 from evanalytics.streams.nodes import AggregatorNode, Key, key_label
-from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, Window
+from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, TumblingWindow, Window
 
 NOW = "__wm"
 """The watermark at a row's arrival, as the node that works on it counts it."""
@@ -181,27 +181,33 @@ def published(
         columns: The output's columns with their dtypes.
     """
     if isinstance(window, SessionWindow):
-        start, end = rows[FIRST], rows[LAST] + window.gap_us
+        start, end = pl.col(FIRST), pl.col(LAST) + window.gap_us
+    elif isinstance(window, TumblingWindow) and window.tz is not None:
+        start, end = _local_bounds(rows[PANE], window)
     else:
-        panes = rows[PANE].unique()
-        bounds = pl.DataFrame(
-            {
-                PANE: panes,
-                START: pl.Series([window.start_us(p) for p in panes], dtype=pl.Int64),
-                END: pl.Series([window.end_us(p) for p in panes], dtype=pl.Int64),
-            }
-        )
-        found = rows.select(PANE).join(bounds, on=PANE, how="left", maintain_order="left")
-        start, end = found[START], found[END]
-    others = [pl.lit(None).alias(c) for c in node.key_columns if c not in key]
+        start = pl.col(PANE) * (window.start_us(1) - window.start_us(0))
+        end = start + (window.end_us(0) - window.start_us(0))
     figures = [figure.name for figure in node.aggregator]
-    return rows.with_columns(
-        start.cast(UTC_US).alias(START),
-        end.cast(UTC_US).alias(END),
-        pl.lit(window.label).alias(WINDOW),
-        pl.lit(key_label(key)).alias(KEY),
-        *others,
-    ).select(pl.col(c).cast(columns[c]) for c in (WINDOW, START, END, KEY, *node.key_columns, *figures))
+    made = {
+        WINDOW: pl.lit(window.label),
+        START: start.cast(UTC_US),
+        END: end.cast(UTC_US),
+        KEY: pl.lit(key_label(key)),
+        **{c: pl.col(c) if c in key else pl.lit(None) for c in node.key_columns},
+        **{figure: pl.col(figure) for figure in figures},
+    }
+    return rows.select(expression.cast(columns[c]).alias(c) for c, expression in made.items())
+
+
+def _local_bounds(panes: pl.Series, window: TumblingWindow) -> tuple[pl.Expr, pl.Expr]:
+    """Return when windows in a time zone begin and end."""
+    found = panes.unique()
+    starts = pl.Series([window.start_us(pane) for pane in found], dtype=pl.Int64)
+    ends = pl.Series([window.end_us(pane) for pane in found], dtype=pl.Int64)
+    pane = pl.col(PANE)
+    if found.is_empty():
+        return pane, pane
+    return pane.replace_strict(found, starts), pane.replace_strict(found, ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -383,14 +383,22 @@ class GraphState:
         now = self._now(name)
         if join is not None:
             now = NEVER if self._lateness(name) is not None else max(now - join.window_us, NEVER)
-        out = [
-            state.close() if closing else state.closed(now)
-            for states in self._windows[name]
-            for state in states.states
-        ]
+        out = self._closed(name, None if closing else now)
         none = frame.select(others).clear()
         none = none.with_columns(pl.lit(None, dtype).alias(c) for c, dtype in _LATE_COLUMNS.items())
-        return {OUT: pl.concat(out), LATE: pl.concat([none, *late])}
+        return {OUT: out, LATE: pl.concat([none, *late])}
+
+    def _closed(self, name: str, now: int | None) -> pl.DataFrame:
+        """Return the windows that are over, of all situations of an aggregator."""
+        leaving = [
+            (state, plan)
+            for states in self._windows[name]
+            for state in states.states
+            for plan in state.leave(now)
+        ]
+        found = collected([plan for _, plan in leaving]) if leaving else []
+        rows = [state.published(frame) for (state, _), frame in zip(leaving, found, strict=True)]
+        return pl.concat([pl.DataFrame(schema=self._columns[Port(name, OUT)]), *rows])
 
     def _count_windows(
         self,

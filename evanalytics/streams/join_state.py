@@ -50,6 +50,7 @@ class JoinState:
         }
         # New left rows meet all right ones, kept left rows the new right ones: a plan for each.
         self._meetings = [Plan(self._met), Plan(self._met)]
+        self._sample = Plan(lambda left, right: [joining.sampled_pairs(left, right, node, ENGINE)])
 
     @property
     def rows(self) -> int:
@@ -133,13 +134,20 @@ class JoinState:
         return [joining.select_columns(pairs, self._node).select(*self._columns)]
 
     def _joined(self, plan: Plan, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        node, sides = self._node, joining.Sides(lazy(left), lazy(right))
-        if len(left) * len(right) > _FEW and joining.is_hot(*joining.estimated_pairs(sides, node, ENGINE)):
+        node = self._node
+        if self._is_hot(left, right):
+            sides = joining.Sides(lazy(left), lazy(right))
             for one, other in joining.slices(sides, node, ENGINE):
                 pairs = joining.bucketed_pairs(one, other, node, ENGINE)
                 yield ENGINE.collect(joining.select_columns(pairs, node).select(*self._columns))
         else:
             yield from plan.run(left, right)
+
+    def _is_hot(self, left: pl.DataFrame, right: pl.DataFrame) -> bool:
+        if len(left) * len(right) <= _FEW:
+            return False
+        pairs = self._sample.run(left, right)[0].item()
+        return joining.is_hot(joining.scaled(pairs), len(left) + len(right))
 
     def _keep(self, new: Frames, pairs: pl.DataFrame) -> None:
         """Keep the new rows, and note who has found a partner."""

@@ -38,8 +38,8 @@ class Held(Protocol):
         """Keep what was planned."""
         ...
 
-    def leave(self, passed: Passed | None) -> pl.DataFrame:
-        """Take out what belongs to windows that are over, and return their figures; None: all are."""
+    def leave(self, passed: Passed | None) -> list[pl.LazyFrame]:
+        """Take out what belongs to windows that are over, and return how to compute these; None: all."""
         ...
 
 
@@ -49,6 +49,11 @@ class Passed:
     def __init__(self, now: int, marks: KeyMarks | None, lateness_us: int) -> None:
         """Take the watermark; with `marks` each key has its own."""
         self.now, self._marks, self._lateness = now, marks, lateness_us
+
+    @property
+    def is_by_key(self) -> bool:
+        """Whether each key has its own watermark."""
+        return self._marks is not None
 
     def is_over(self, rows: pl.DataFrame, end: str) -> pl.Series:
         """Return whether the watermark has reached the instant in a column, row by row."""
@@ -135,15 +140,20 @@ class SituationState:
         if len(kept):
             self._held.add(kept)
 
-    def closed(self, now: int) -> pl.DataFrame:
-        """Return the windows that the watermark has passed, as the output says them, and let them go."""
-        return self._published(
-            self._held.leave(Passed(now, self._marks if self._by_key else None, self._lateness or 0))
-        )
+    def leave(self, now: int | None) -> list[pl.LazyFrame]:
+        """Let the windows go that the watermark has passed; return how to compute them, if there are any.
 
-    def close(self) -> pl.DataFrame:
-        """Return all windows that are open."""
-        return self._published(self._held.leave(None))
+        Args:
+            now: The watermark; None: all windows are over.
+        """
+        if now is None:
+            return self._held.leave(None)
+        return self._held.leave(Passed(now, self._marks if self._by_key else None, self._lateness or 0))
+
+    def published(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return what `leave` said as the aggregator's output says it."""
+        situation = self._situation
+        return aggregation.published(rows, self._node, situation.window, situation.key, self._columns)
 
     def dump(self) -> Frames:
         """Return the open windows, and the keys' watermarks."""
@@ -154,12 +164,6 @@ class SituationState:
         """Continue with open windows."""
         self._held.frame = frames.get("held")
         self._marks.frame = frames.get("marks")
-
-    def _published(self, rows: pl.DataFrame | None) -> pl.DataFrame:
-        if rows is None or rows.is_empty():
-            return pl.DataFrame(schema=self._columns)
-        situation = self._situation
-        return aggregation.published(rows, self._node, situation.window, situation.key, self._columns)
 
 
 class _Panes:
@@ -202,21 +206,25 @@ class _Panes:
         if len(self._parts) >= _COMPACT:
             self._compact()
 
-    def leave(self, passed: Passed | None) -> pl.DataFrame | None:
+    def leave(self, passed: Passed | None) -> list[pl.LazyFrame]:
         if not self._parts or (passed and not passed.may_be_over(self._first_end or 0)):
-            return None
+            return []
         rows = pl.concat(self._parts)
-        if passed is not None:
-            panes = rows[PANE].unique()
-            ends = pl.Series([self._window.end_us(pane) for pane in panes], dtype=pl.Int64)
-            ended = rows.with_columns(pl.col(PANE).replace_strict(panes, ends).alias(END))
-            over = passed.is_over(ended, END)
-            self._parts = [rest] if len(rest := rows.filter(~over)) else []
-            rows = rows.filter(over)
-        else:
-            self._parts = []
+        over = None if passed is None else self._over(rows, passed)
+        self._parts = [] if over is None or over.all() else [rows.filter(~over)]
         self._look()
-        return self._figures.run(rows)[0]
+        rows = rows if over is None else rows.filter(over)
+        return self._figures.of(rows) if len(rows) else []
+
+    def _over(self, rows: pl.DataFrame, passed: Passed) -> pl.Series:
+        """Return whether the watermark has passed the window of each part."""
+        panes = rows[PANE].unique().sort()
+        ends = [self._window.end_us(pane) for pane in panes]
+        if not passed.is_by_key:
+            ended = sum(end <= passed.now for end in ends)
+            return rows[PANE] <= panes[ended - 1] if ended else pl.repeat(False, len(rows), eager=True)
+        end = pl.col(PANE).replace_strict(panes, pl.Series(ends, dtype=pl.Int64))
+        return passed.is_over(rows.with_columns(end.alias(END)), END)
 
     def _compact(self) -> None:
         if len(self._parts) > 1:
@@ -247,10 +255,10 @@ class _Sessions:
     def add(self, kept: pl.DataFrame) -> None:
         self.frame = kept if self.frame is None else pl.concat([self.frame, kept])
 
-    def leave(self, passed: Passed | None) -> pl.DataFrame | None:
+    def leave(self, passed: Passed | None) -> list[pl.LazyFrame]:
         rows = self.frame
         if rows is None or rows.is_empty():
-            return None
+            return []
         self.frame = None
         if passed is not None:
             marked = self._ends.run(rows)[0]
@@ -258,4 +266,4 @@ class _Sessions:
             over = passed.is_over(marked, END)
             marked = marked.drop(LAST, END)
             self.frame, rows = marked.filter(~over), marked.filter(over)
-        return self._figures.run(rows)[0]
+        return self._figures.of(rows) if len(rows) else []
