@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from evanalytics import widgets as widgets
     from evanalytics.batching.policy import BatchPolicy as BatchPolicy
     from evanalytics.batching.processor import BatchProcessor as BatchProcessor
+    from evanalytics.bloom.dedupe import IdTraffic as IdTraffic
+    from evanalytics.bloom.dedupe import dedupe_costs as dedupe_costs
     from evanalytics.bloom.index import BloomFilterIndex as BloomFilterIndex
+    from evanalytics.bloom.measurement import measure_error_rate as measure_error_rate
     from evanalytics.bloom.parquet import read_filters as read_filters
     from evanalytics.bloom.parquet import write_parquet_with_filters as write_parquet_with_filters
     from evanalytics.bloom.rotating import RotatingBloomFilterIndex as RotatingBloomFilterIndex
@@ -151,6 +154,9 @@ _HOMES = {
     "RotatingBloomFilterIndex": "bloom.rotating",
     "read_filters": "bloom.parquet",
     "write_parquet_with_filters": "bloom.parquet",
+    "measure_error_rate": "bloom.measurement",
+    "IdTraffic": "bloom.dedupe",
+    "dedupe_costs": "bloom.dedupe",
     "LogCatalog": "lookup.catalog",
     "EventFilterService": "lookup.existence",
     # streams

@@ -1,4 +1,4 @@
-"""Every Python block of the README and of CONTRIBUTING runs, one after the other."""
+"""Every Python block of the README, of CONTRIBUTING and of docs/bloom.md runs, one after the other."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/bloom.md"])
 def test_its_code_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     code = "\n".join(BLOCK.findall((ROOT / name).read_text(encoding="utf-8")))

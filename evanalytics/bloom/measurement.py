@@ -127,7 +127,7 @@ def wilson_interval(hits: int, probes: int, *, confidence: float = _CONFIDENCE) 
     share, spread = hits / probes, z * z / probes
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / probes + spread / (4 * probes))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half if hits else 0.0, middle + half if hits < probes else 1.0
 
 
 def random_ids(count: int, *, seed: int) -> pl.Series:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+from typing import Self
+
 import numpy as np
 import polars as pl
 
 from evanalytics.bloom.bits import Flags
 from evanalytics.bloom.columns import Id, IdType, dtype_named, refuse_unfit
 from evanalytics.bloom.index import BloomFilterIndex
+from evanalytics.bloom.sidecar import read_sidecar, write_sidecar
 from evanalytics.exceptions import BloomError
 
 
@@ -122,6 +127,33 @@ class ScalableBloomFilterIndex:
     def bytes(self) -> int:
         """Memory of the bits, in bytes."""
         return sum(part.bytes for part in self.filters)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all filters to one file, whole or not at all.
+
+        Raises:
+            BloomError: The file cannot be written.
+        """
+        series = {"error_rate": self.error_rate, "capacity": self._capacity}
+        note = json.dumps(series | {"growth": self.growth, "tightening": self.tightening})
+        write_sidecar(path, [part.to_stored(note=note) for part in self.filters])
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read an index that `save` wrote; it goes on growing where it was.
+
+        Raises:
+            BloomError: There is no such file, it is damaged, or it holds something else.
+        """
+        stored = read_sidecar(path)
+        try:
+            self = cls(**json.loads(stored[0].note), dtype=stored[0].dtype)
+        except (IndexError, TypeError, ValueError) as error:
+            raise BloomError(
+                f"{path}: holds no filter that grows; BloomFilterIndex.load reads others"
+            ) from error
+        self.filters = [BloomFilterIndex.from_stored(part) for part in stored]
+        return self
 
     def __len__(self) -> int:
         return self.count

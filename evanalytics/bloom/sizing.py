@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evanalytics.bloom.accuracy import classic_error_rate, split_block_error_rate
 from evanalytics.bloom.constants import BLOCK_BYTES
@@ -146,12 +147,18 @@ def _check(error_rate: float, capacity: int) -> None:
 
 def _blocks(error_rate: float, capacity: int) -> int:
     """Return the least number of blocks that keeps the error rate."""
-    low, high = 0.0, 256.0  # ids per block
+    return math.ceil(capacity / _ids_per_block(error_rate))
+
+
+@lru_cache(maxsize=1_000)
+def _ids_per_block(error_rate: float) -> float:
+    """Return how many ids a block may hold on average, whatever the number of blocks."""
+    low, high = 0.0, 256.0
     for _ in range(60):
         middle = (low + high) / 2
         meets = split_block_error_rate(blocks=1, items=middle) <= error_rate
         low, high = (middle, high) if meets else (low, middle)
-    return math.ceil(capacity / low)
+    return low
 
 
 def _bits(error_rate: float, capacity: int, hashes: int) -> int:

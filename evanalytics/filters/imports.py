@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -25,7 +24,7 @@ from evanalytics.filters.nodes import (
     disjunction,
     negation,
 )
-from evanalytics.filters.regex import Regex
+from evanalytics.filters.regex import Regex, literal_pattern
 from evanalytics.filters.values import checked, instant, shown
 
 _DETAIL = {"detail": "data", "detail-type": "type", "id": "id", "source": "source", "time": "time"}
@@ -239,22 +238,17 @@ def _wildcard(path: str, text: str, where: str) -> Matches:
         letter = text[position]
         if letter == "\\" and text[position + 1 : position + 2] in ("*", "\\"):
             position += 1
-            parts.append(_literally(text[position]))
+            parts.append(literal_pattern(text[position]))
         else:
-            parts.append(".*" if letter == "*" else _literally(letter))
+            parts.append(".*" if letter == "*" else literal_pattern(letter))
         position += 1
     return _found(path, f"^{''.join(parts)}$", where, "s")
 
 
-def _literally(text: str) -> str:
-    """Return the regular expression of a text."""
-    return re.sub(r"[!-/:-@\[-^`{-~]", r"\\\g<0>", text)
-
-
 _TEXTS: dict[str, Callable[[str, str, str], Matches]] = {
-    "prefix": lambda path, text, where: _found(path, "^" + _literally(text), where),
-    "suffix": lambda path, text, where: _found(path, _literally(text) + "$", where),
-    "equals-ignore-case": lambda path, text, where: _found(path, f"^{_literally(text)}$", where, "i"),
+    "prefix": lambda path, text, where: _found(path, "^" + literal_pattern(text), where),
+    "suffix": lambda path, text, where: _found(path, literal_pattern(text) + "$", where),
+    "equals-ignore-case": lambda path, text, where: _found(path, f"^{literal_pattern(text)}$", where, "i"),
     "wildcard": _wildcard,
     "cidr": lambda path, text, where: _found(path, cidr_pattern(text, where), where),
 }

@@ -139,6 +139,9 @@ class _Scope:
         if not isinstance(value, list | tuple | set | frozenset):
             _refuse(where, f"{name} needs a list of values, got {shown(value)}")
         items = list(enumerate(sorted(value, key=repr) if isinstance(value, set | frozenset) else value))
+        for i, item in items:
+            if not _is_regex(item) and _has_operators(item, f"{where}[{i}]"):
+                _refuse(f"{where}[{i}]", f"{name} holds values, no operators, got {shown(item)}; use $or")
         values = [self._literal(path, item, f"{where}[{i}]") for i, item in items if not _is_regex(item)]
         found: list[Node] = [
             self._matches(path, item, f"{where}[{i}]") for i, item in items if _is_regex(item)

@@ -85,6 +85,16 @@ class Regex:
         return _re2(self.text) if search is None else lambda text: search(text) is not None
 
 
+def literal_pattern(text: str) -> str:
+    r"""Return the regular expression that finds a text as it stands.
+
+    Example:
+        >>> literal_pattern("1.5 $")
+        '1\\.5 \\$'
+    """
+    return re.sub(r"[!-/:-@\[-^`{-~]", r"\\\g<0>", text)
+
+
 def _re2(pattern: str) -> Callable[[str], bool]:
     import pyarrow as pa
     import pyarrow.compute as pc

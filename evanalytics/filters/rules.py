@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from evanalytics.filters.leaf_tests import value_test
@@ -24,6 +25,7 @@ from evanalytics.filters.nodes import (
     Node,
     Not,
     Nothing,
+    Operator,
     Or,
     Size,
     conjunction,
@@ -36,6 +38,9 @@ IsScalar = Callable[[str], bool]
 """Whether a path never leads to an array or through one."""
 
 Rewrite = Callable[[Node, IsScalar], Node]
+
+_ALWAYS = ("id", "type", "source", "time")
+_OPPOSITE: dict[str, Operator] = {"$gt": "$lte", "$gte": "$lt", "$lt": "$gte", "$lte": "$gt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,15 @@ def fold_constants(node: Node, _: IsScalar) -> Node:
 
 
 def use_attributes(node: Node, is_scalar: IsScalar) -> Node:
-    """What is always there, is text, or holds no array: its impossible conditions are nothing."""
+    """What is always there, is text, or holds no array: its impossible conditions are nothing.
+
+    And not below 5 is 5 or above, so that it bounds the time.
+    """
     if isinstance(node, Size | ElementMatches) and is_scalar(node.path):
         return NOTHING
-    if not isinstance(node, Leaf) or node.path not in ("id", "type", "source", "time"):
+    if isinstance(node, Not) and isinstance(node.part, Compare) and node.part.path in _ALWAYS:
+        return _turned(node.part) or node
+    if not isinstance(node, Leaf) or node.path not in _ALWAYS:
         return node
     if isinstance(node, Exists):
         return EVERYTHING
@@ -126,8 +136,7 @@ def merge_sets(node: Node, is_scalar: IsScalar) -> Node:
         merged = _merged(node, _excluded_set_of, lambda path, sets: Not(In(path, _union(sets))))
         if not isinstance(merged, And):
             return merged
-        inner = [part for part in merged.parts if isinstance(part, In) and is_scalar(part.path)]
-        return _merged(merged, lambda part: _set_of(part) if part in inner else None, _in_all)
+        return _merged(merged, lambda part: _scalar_set_of(part, is_scalar), _in_all)
     if isinstance(node, In):
         values = _union([node.values])
         if len(values) == 1:
@@ -187,6 +196,14 @@ RULES = (
 )
 
 
+def _turned(leaf: Compare) -> Node | None:
+    """Return the range that holds where another does not, at a path that always has a value of its kind."""
+    wanted = datetime if leaf.path == "time" else str
+    if leaf.operator == "$eq" or not isinstance(leaf.value, wanted):
+        return None
+    return Compare(leaf.path, _OPPOSITE[leaf.operator], leaf.value)
+
+
 def _rebuilt(node: And | Or, parts: list[Node]) -> Node:
     if len(parts) == len(node.parts) and len(parts) > 1:
         return node
@@ -225,6 +242,11 @@ def _merged(
 def _set_of(node: Node) -> tuple[str, tuple[Any, ...]] | None:
     values = _literals(node)
     return (node.path, values) if isinstance(node, Leaf) and values is not None else None
+
+
+def _scalar_set_of(node: Node, is_scalar: IsScalar) -> tuple[str, tuple[Any, ...]] | None:
+    found = _set_of(node)
+    return found if found is not None and is_scalar(found[0]) else None
 
 
 def _excluded_set_of(node: Node) -> tuple[str, tuple[Any, ...]] | None:

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from evanalytics.logs.connection import connect, quote_name
-from evanalytics.logs.schema import SEQ
+from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,12 +23,25 @@ class FrameEngine(Protocol):
 
     name: str
 
-    def stage(self, lazy: pl.LazyFrame) -> Frame:
-        """Return a log's columns, read once and held, in the order of `seq`."""
+    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+        """Return a log's rows, not yet read.
+
+        Args:
+            lazy: The log.
+            sql: A DuckDB query that reads the same from the log's own files, if there is one.
+        """
+        ...
+
+    def in_order(self, frame: Frame) -> Frame:
+        """Return rows ready for `running_max`: on polars read now, in the order of `seq`."""
         ...
 
     def hold(self, frame: Frame) -> Frame:
         """Return a frame that is computed now and kept, for those who will ask several times."""
+        ...
+
+    def keep(self, frame: Frame) -> Frame:
+        """Return a frame that is computed now, if keeping it is cheaper than computing it again."""
         ...
 
     def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
@@ -44,6 +57,10 @@ class FrameEngine(Protocol):
 
     def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
         """Return a frame with one column that is equal wherever all the columns are; not only there."""
+        ...
+
+    def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
+        """Return a frame with columns of microseconds since 1970 turned into instants in UTC."""
         ...
 
     def collect(self, frame: Frame) -> pl.DataFrame:
@@ -68,16 +85,22 @@ class PolarsEngine:
 
     name = "polars"
 
-    def stage(self, lazy: pl.LazyFrame) -> Frame:
-        """Return a log's columns, read once and held, in the order of `seq`."""
-        frame = lazy.collect()
-        if not frame[SEQ].is_sorted():
-            frame = frame.sort(SEQ)
-        return nw.from_native(frame.lazy())
+    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+        """Return a log's rows, not yet read."""
+        return nw.from_native(lazy)
+
+    def in_order(self, frame: Frame) -> Frame:
+        """Return rows read now, in the order of `seq`."""
+        rows = self.collect(frame)
+        return self.load(rows if rows[SEQ].is_sorted() else rows.sort(SEQ))
 
     def hold(self, frame: Frame) -> Frame:
         """Return a frame that is computed now and kept."""
         return self.load(self.collect(frame))
+
+    def keep(self, frame: Frame) -> Frame:
+        """Return a frame that is computed now: in memory, columns that do not change are not copied."""
+        return self.hold(frame)
 
     def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
         """Return a frame with the highest value so far; rows must stand in the order of `seq`."""
@@ -91,6 +114,11 @@ class PolarsEngine:
         key = pl.col(columns[0]) if len(columns) == 1 else pl.struct(list(columns))
         lazy: pl.LazyFrame = frame.to_native()
         return nw.from_native(lazy.with_columns(key.hash().alias(name)))
+
+    def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
+        """Return a frame with columns of microseconds since 1970 turned into instants in UTC."""
+        lazy: pl.LazyFrame = frame.to_native()
+        return nw.from_native(lazy.with_columns(pl.col(c).cast(ENVELOPE[TIME]) for c in columns))
 
     def collect(self, frame: Frame) -> pl.DataFrame:
         """Return the rows."""
@@ -119,15 +147,23 @@ class DuckDBEngine:
         self.connection = connection or connect()
         self._numbers = count()
 
-    def stage(self, lazy: pl.LazyFrame) -> Frame:
-        """Return a log's columns, read once and held; DuckDB pulls them through polars' scan."""
-        return self.hold(nw.from_native(to_duckdb(lazy, self.connection)))
+    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+        """Return a log's rows; where there is no query DuckDB pulls them through polars' scan."""
+        return nw.from_native(to_duckdb(lazy, self.connection, sql=sql))
+
+    def in_order(self, frame: Frame) -> Frame:
+        """Return the rows as they are: `running_max` sorts."""
+        return frame
 
     def hold(self, frame: Frame) -> Frame:
         """Return a frame that is computed now and kept in a temporary table."""
         name = f"held_{id(self)}_{next(self._numbers)}"
         self.connection.execute(f"CREATE TEMP TABLE {quote_name(name)} AS {frame.to_native().sql_query()}")
         return nw.from_native(self.connection.table(name))
+
+    def keep(self, frame: Frame) -> Frame:
+        """Return the frame as it is: writing a table costs more than its few expressions."""
+        return frame
 
     def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
         """Return a frame with the highest value so far."""
@@ -137,6 +173,12 @@ class DuckDBEngine:
     def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
         """Return a frame with the first column again: DuckDB hashes for itself."""
         return frame.with_columns(nw.col(columns[0]).alias(name))
+
+    def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
+        """Return a frame with columns of microseconds since 1970 turned into instants in UTC."""
+        made = (f"to_timestamp(0) + to_microseconds({quote_name(c)}) AS {quote_name(c)}" for c in columns)
+        relation: duckdb.DuckDBPyRelation = frame.to_native()
+        return nw.from_native(relation.select(f"* REPLACE ({', '.join(made)})"))
 
     def collect(self, frame: Frame) -> pl.DataFrame:
         """Return the rows."""
@@ -160,13 +202,16 @@ class DuckDBEngine:
 
 
 def to_duckdb(
-    lazy: pl.LazyFrame, connection: duckdb.DuckDBPyConnection | None = None
+    lazy: pl.LazyFrame, connection: duckdb.DuckDBPyConnection | None = None, *, sql: str | None = None
 ) -> duckdb.DuckDBPyRelation:
     """Return a polars frame as a DuckDB relation that reads it lazily.
 
-    DuckDB pulls only the columns and rows that a query needs through polars' own scan.
+    DuckDB pulls only the columns and rows that a query needs: from the log's files by itself where
+    there is a query for that, else through polars' own scan.
     """
     connection = connection or connect()
+    if sql is not None:
+        return connection.sql(sql)
     name = f"log_{id(lazy)}"
     connection.register(name, lazy)
     return connection.table(name)

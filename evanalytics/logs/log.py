@@ -118,9 +118,20 @@ class EventLog:
         report: ReadReport,
         payloads: Payloads,
         keep: object = None,
+        sql: str | None = None,
     ) -> None:
-        """Hold a frame with the library's columns; `keep` is kept alive as long as the log."""
+        """Hold a frame with the library's columns.
+
+        Args:
+            lazy: The frame.
+            schema: Its columns and paths.
+            report: What reading found.
+            payloads: Where payloads come from.
+            keep: Is kept alive as long as the log.
+            sql: A DuckDB query that gives the same rows straight from the log's files.
+        """
         self.lazy = lazy
+        self.sql = sql
         self.schema = schema
         self.report = report
         self._payloads = payloads
@@ -198,7 +209,7 @@ class EventLog:
 
         Rows come in no particular order: `ORDER BY seq` gives the order of arrival.
         """
-        return to_duckdb(self.lazy, connection)
+        return to_duckdb(self.lazy, connection, sql=self.sql)
 
     def where(self, condition: Compilable) -> EventLog:
         """Return the log of the events that a filter matches; `seq` keeps its values.

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from evanalytics.exceptions import LogReadError
+from evanalytics.logs.connection import quote_name
 from evanalytics.logs.envelope import EnvelopeMap, RawRows, map_envelope
 from evanalytics.logs.parquet_files import ROW, ParquetFile, batches, open_parquet, scan_numbered, unify
 from evanalytics.logs.paths import PathPlan
@@ -118,6 +119,40 @@ class ParquetReading:
                 parts.append(scan.select(self._expressions(file, forms[file.file.name], set(nan))))
             start += file.rows
         return pl.concat(parts)
+
+    def sql(self, nan: Sequence[str]) -> str | None:
+        """Return a DuckDB query for the same rows; None where columns would have to be made fit first."""
+        wanted = self._plain_columns(nan)
+        if wanted is None:
+            return None
+        columns = [f"{quote_name(column)} AS {quote_name(name)}" for name, column in wanted.items()]
+        time = quote_name(wanted[TIME])
+        parts, start = [], 0
+        for file in self._files:
+            path = str(file.file.path).replace("'", "''")
+            number = f"file_row_number + {start} AS {SEQ}, epoch_us({time}) AS {TS}"
+            scan = f"read_parquet('{path}', file_row_number = true, hive_partitioning = false)"
+            parts.append(f"SELECT {number}, {', '.join(columns)} FROM {scan}")
+            start += file.rows
+        order = [*ENVELOPE, *(name for name in wanted if name not in ENVELOPE)]
+        return f"SELECT {', '.join(map(quote_name, order))} FROM ({' UNION ALL '.join(parts)})"
+
+    def _plain_columns(self, nan: Sequence[str]) -> dict[str, str] | None:
+        """Return the log's columns, each with the file's column that is just it; None if one is not."""
+        names = {attribute: self.mapping.columns.get(attribute) for attribute in (ID, TYPE, SOURCE, TIME)}
+        wanted: dict[str, tuple[str | None, pl.DataType]] = {
+            attribute: (column, ENVELOPE[attribute]) for attribute, column in names.items()
+        }
+        if SUBJECT in self.mapping.columns:
+            wanted[SUBJECT] = (self.mapping.columns[SUBJECT], pl.String())
+        for typed in [*self.plans[0].typed, *self.plans[1].typed]:
+            wanted[typed.column] = (typed.keys[0], typed.dtype)
+        asked_for = self.mapping.default_type or self.mapping.default_source
+        special = any(char in str(file.file.path) for file in self._files for char in "*?[]{}")
+        fits = all(file.schema.get(c or "") == t for file in self._files for c, t in wanted.values())
+        return (
+            None if nan or asked_for or special or not fits else {n: str(c) for n, (c, _) in wanted.items()}
+        )
 
     def texts(self) -> Iterator[pl.Series] | None:
         """Yield the payload's text batch by batch, if a column holds it."""

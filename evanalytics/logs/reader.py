@@ -109,7 +109,8 @@ class _Reader:
         reading = self._reading
         if isinstance(reading, ParquetReading) and reading.is_usable_as_is and self._is_clean(reading):
             nan = list(self._tally.nan)
-            return self._log(reading.lazy(self._envelope.forms, nan), FromColumns(self._keys()), None)
+            lazy, sql = reading.lazy(self._envelope.forms, nan), reading.sql(nan)
+            return self._log(lazy, FromColumns(self._keys()), None, sql)
         stage = self._stage()
         return self._log(self._finish(stage), self._payloads(), stage)
 
@@ -163,7 +164,7 @@ class _Reader:
             return []
         return ["data: the log has none, the columns that are no attribute became the payload"]
 
-    def _log(self, lazy: pl.LazyFrame, payloads: Payloads, keep: object) -> EventLog:
+    def _log(self, lazy: pl.LazyFrame, payloads: Payloads, keep: object, sql: str | None = None) -> EventLog:
         plans, tally = self._reading.plans, self._tally
         typed = {t.path: t for plan in plans for t in plan.typed}
         nulls = tuple(path for plan in plans for path in plan.nulls)
@@ -189,7 +190,7 @@ class _Reader:
         schema = LogSchema(
             dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, unclear
         )
-        return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep)
+        return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep, sql=sql)
 
 
 def _in_line_order(refused: list[BadRecord], rows: RawRows, bad: Mapping[int, str]) -> list[BadRecord]:

@@ -149,6 +149,8 @@ class EventFilterService:
             BloomError: The id is no text.
             ServiceError: The lookup failed, so that nobody knows.
         """
+        if not isinstance(event_id, str):
+            raise BloomError(f"event_id: needs text, got {event_id!r}")
         if event_id in self._recent:
             return self._answer("recent", True)
         might_exist = self.index.might_contain(event_id)

@@ -1,5 +1,8 @@
 """Figures in one template, each made from a small plain frame; nothing here computes a result."""
 
+from evanalytics.plots.bloom import bits_per_id, error_rate_while_filling
+from evanalytics.plots.bloom_boards import filter_beside_exact
+from evanalytics.plots.bloom_costs import dedupe_cost
 from evanalytics.plots.filters import selectivity_waterfall
 from evanalytics.plots.queueing import queue_depth, tokens_over_time, waits
 from evanalytics.plots.theme import TEMPLATE
@@ -10,8 +13,12 @@ from evanalytics.plots.tuning import batch_sizes, latency, live_beside_simulated
 __all__ = [
     "TEMPLATE",
     "batch_sizes",
+    "bits_per_id",
     "burstiness",
+    "dedupe_cost",
+    "error_rate_while_filling",
     "events_over_time",
+    "filter_beside_exact",
     "gaps",
     "latency",
     "lateness",

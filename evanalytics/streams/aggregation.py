@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.logs.engines import Frame
+from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.schema import SEQ, TS
-from evanalytics.streams.aggregators import Aggregate
+from evanalytics.streams.aggregators import Aggregate, WindowedMax
 from evanalytics.streams.checks import Columns
-from evanalytics.streams.columns import END, KEY, LATE_FOR, LATE_KEY, MISSED, START, WINDOW
+from evanalytics.streams.columns import ALL, END, KEY, LATE_FOR, LATE_KEY, MISSED, START, WINDOW
 from evanalytics.streams.nodes import AggregatorNode, Key, key_label
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, TumblingWindow, Window
 
 NOW = "__wm"
 """The watermark at a row's arrival, as the node that works on it counts it."""
 
+LATEST = "__latest"
+"""How far the watermark of a row's key has come at the end."""
+
 PANE = "__pane"
 _LAG, _HOP, _PREVIOUS, _OPENS, _SESSION = "__lag", "__hop", "__previous", "__opens", "__session"
 FIRST, LAST = "__first", "__last"
-UTC_US = pl.Datetime("us", "UTC")
 
 
 def with_lag(frame: Frame, window: Window, span: Span) -> Frame:
@@ -77,7 +79,7 @@ def without_nan(frame: Frame, node: AggregatorNode) -> Frame:
     return frame.with_columns(nw.col(c).fill_nan(None) for c in floats) if floats else frame
 
 
-def missed(frame: Frame) -> nw.Expr:
+def missed() -> nw.Expr:
     """Return how many windows the rows of a frame have missed, all together."""
     return nw.col(_LAG).sum().cast(nw.Int64)
 
@@ -87,19 +89,35 @@ def is_mergeable(figures: Sequence[Aggregate]) -> bool:
     return all(figure.is_mergeable for figure in figures)
 
 
-def figures_of(frame: Frame, node: AggregatorNode, window: PanedWindow, key: Key) -> Frame:
-    """Return one row per window and key value: the pane, the key's columns, the figures.
+def windows_of(frame: Frame, node: AggregatorNode, window: Window, key: Key) -> Frame:
+    """Return one row per window and key value: where the window lies, the key's columns, the figures.
 
     Overlapping windows are put together from their panes; where a figure needs all rows at once,
     each row is written once for each of its windows instead.
     """
     figures = node.aggregator
+    if isinstance(window, SessionWindow):
+        return _sessions_of(frame, node, window, key)
     if window.panes == 1:
         return frame.group_by(PANE, *key).agg(**_direct(figures))
     if is_mergeable(figures):
         parts = frame.group_by(PANE, _LAG, *key).agg(**_partials(figures))
         return merged(_hopped(parts, window), [PANE, *key], figures)
     return _hopped(frame, window).group_by(PANE, *key).agg(**_direct(figures))
+
+
+def closed(rows: Frame, window: Window, engine: FrameEngine) -> Frame:
+    """Return the windows whose time is over by their own `__latest`."""
+    if isinstance(window, SessionWindow):
+        return rows.filter(nw.col(LAST) + 2 * window.gap_us <= nw.col(LATEST))
+    return _bounded(rows, window, engine).filter(nw.col(END) <= nw.col(LATEST)).drop(START, END)
+
+
+def with_latest(node: AggregatorNode) -> AggregatorNode:
+    """Return an aggregator that also says how far the watermark of each window's key has come."""
+    figures = (*node.aggregator, WindowedMax(LATEST, LATEST))
+    keys = [key or ALL for key in node.keys]
+    return AggregatorNode(windows=node.windows, keys=keys, aggregator=figures)
 
 
 def parts_of(frame: Frame, node: AggregatorNode, window: PanedWindow, key: Key) -> Frame:
@@ -143,16 +161,8 @@ def figures_of_rows(rows: Frame, node: AggregatorNode, key: Key) -> Frame:
 def with_session_end(frame: Frame, window: SessionWindow, key: Key) -> Frame:
     """Return rows with the last instant of the session that each belongs to, `__last`."""
     numbered = numbered_sessions(frame, window, key)
-    return numbered.with_columns(nw.col(TS).max().over(_SESSION, *key).alias(LAST)).drop(
-        _SESSION, _OPENS, _PREVIOUS
-    )
-
-
-def sessions_of(frame: Frame, node: AggregatorNode, window: SessionWindow, key: Key) -> Frame:
-    """Return one row per session: first and last instant, the key's columns, the figures."""
-    marked = numbered_sessions(frame, window, key)
-    bounds = {FIRST: nw.col(TS).min(), LAST: nw.col(TS).max()}
-    return marked.group_by(_SESSION, *key).agg(**bounds, **_direct(node.aggregator)).drop(_SESSION)
+    last = nw.col(TS).max().over(_SESSION, *key).alias(LAST)
+    return numbered.with_columns(last).drop(_SESSION, _OPENS, _PREVIOUS)
 
 
 def numbered_sessions(frame: Frame, window: SessionWindow, key: Sequence[str]) -> Frame:
@@ -169,63 +179,53 @@ def numbered_sessions(frame: Frame, window: SessionWindow, key: Sequence[str]) -
 
 
 def published(
-    rows: pl.DataFrame, node: AggregatorNode, window: Window, key: Key, columns: Columns
-) -> pl.DataFrame:
+    rows: Frame, node: AggregatorNode, window: Window, key: Key, columns: Columns, engine: FrameEngine
+) -> Frame:
     """Return windows as the output says them: labels, bounds in UTC, every key column, the figures.
 
     Args:
-        rows: What `figures_of` or `sessions_of` made.
+        rows: What `windows_of` made, held.
         node: The aggregator.
         window: The windows' kind.
         key: Their key.
         columns: The output's columns with their dtypes.
+        engine: Whose frame it is.
     """
-    if isinstance(window, SessionWindow):
-        start, end = pl.col(FIRST), pl.col(LAST) + window.gap_us
-    elif isinstance(window, TumblingWindow) and window.tz is not None:
-        start, end = _local_bounds(rows[PANE], window)
-    else:
-        start = pl.col(PANE) * (window.start_us(1) - window.start_us(0))
-        end = start + (window.end_us(0) - window.start_us(0))
+    bounded = _bounded(rows, window, engine)
     figures = [figure.name for figure in node.aggregator]
-    made = {
-        WINDOW: pl.lit(window.label),
-        START: start.cast(UTC_US),
-        END: end.cast(UTC_US),
-        KEY: pl.lit(key_label(key)),
-        **{c: pl.col(c) if c in key else pl.lit(None) for c in node.key_columns},
-        **{figure: pl.col(figure) for figure in figures},
+    numbers = {name: nw.col(name).cast(_narwhals(columns[name])) for name in figures}
+    keys = {c: nw.col(c) if c in key else nw.lit(None, _narwhals(columns[c])) for c in node.key_columns}
+    labels = {
+        WINDOW: nw.lit(window.label),
+        START: nw.col(START),
+        END: nw.col(END),
+        KEY: nw.lit(key_label(key)),
     }
-    return rows.select(expression.cast(columns[c]).alias(c) for c, expression in made.items())
+    return engine.instants(bounded.select(**labels, **keys, **numbers), [START, END])
 
 
-def _local_bounds(panes: pl.Series, window: TumblingWindow) -> tuple[pl.Expr, pl.Expr]:
-    """Return when windows in a time zone begin and end."""
-    found = panes.unique()
-    starts = pl.Series([window.start_us(pane) for pane in found], dtype=pl.Int64)
-    ends = pl.Series([window.end_us(pane) for pane in found], dtype=pl.Int64)
-    pane = pl.col(PANE)
-    if found.is_empty():
-        return pane, pane
-    return pane.replace_strict(found, starts), pane.replace_strict(found, ends)
+def _bounded(rows: Frame, window: Window, engine: FrameEngine) -> Frame:
+    """Return windows with `start` and `end` in microseconds since 1970."""
+    if isinstance(window, SessionWindow):
+        return rows.with_columns(nw.col(FIRST).alias(START), (nw.col(LAST) + window.gap_us).alias(END))
+    if not isinstance(window, TumblingWindow) or window.tz is None:
+        width = window.end_us(0) - window.start_us(0)
+        start = nw.col(PANE) * window.start_us(1)
+        return rows.with_columns(start.alias(START), (start + width).alias(END))
+    panes = engine.collect(rows.select(PANE).unique())[PANE]
+    bounds = {START: [window.start_us(pane) for pane in panes], END: [window.end_us(pane) for pane in panes]}
+    return rows.join(engine.load(pl.DataFrame({PANE: panes, **bounds})), on=PANE, how="left")
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """One kind of window with one key, which an aggregator computes on their own."""
-
-    window: Window
-    key: Key
-
-    @property
-    def label(self) -> str:
-        """What results call it."""
-        return f"{self.window.label} · {key_label(self.key)}"
+def _narwhals(dtype: pl.DataType) -> Any:
+    return nw.from_native(pl.Series([], dtype=dtype), series_only=True).dtype
 
 
-def situations(node: AggregatorNode) -> list[Situation]:
-    """Return each kind of window with each key."""
-    return [Situation(window, key) for window in node.windows for key in node.keys]
+def _sessions_of(frame: Frame, node: AggregatorNode, window: SessionWindow, key: Key) -> Frame:
+    """Return one row per session: first and last instant, the key's columns, the figures."""
+    marked = numbered_sessions(frame, window, key)
+    bounds = {FIRST: nw.col(TS).min(), LAST: nw.col(TS).max()}
+    return marked.group_by(_SESSION, *key).agg(**bounds, **_direct(node.aggregator)).drop(_SESSION)
 
 
 def _direct(figures: Sequence[Aggregate]) -> dict[str, nw.Expr]:

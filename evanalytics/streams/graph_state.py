@@ -13,8 +13,8 @@ from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.payloads import FromColumns
 from evanalytics.logs.report import ReadReport
 from evanalytics.logs.schema import SEQ, TS, TYPE
-from evanalytics.streams import aggregation, staging
-from evanalytics.streams.aggregation import NOW, Situation
+from evanalytics.streams import staging
+from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.checks import check, comes_from
 from evanalytics.streams.columns import LATE_FOR, LATE_KEY, LEFT, MISSED, RIGHT, is_hidden, watermark_column
 from evanalytics.streams.counts import Counts
@@ -39,7 +39,8 @@ from evanalytics.streams.nodes import (
 from evanalytics.streams.plan import ENGINE, Plan, collected, lazy
 from evanalytics.streams.state import DedupeState, Frames, Partitions
 from evanalytics.streams.watermark import NEVER
-from evanalytics.streams.window_state import SituationState
+from evanalytics.streams.window_state import Situation, SituationState
+from evanalytics.streams.window_state import situations as situations_of
 from evanalytics.streams.windows import Span
 
 Outputs = dict[Port, pl.DataFrame]
@@ -164,7 +165,7 @@ class GraphState:
         for name, parts in self._windows.items():
             node = self._nodes[name]
             assert isinstance(node, AggregatorNode)
-            for situation, states in zip(aggregation.situations(node), parts, strict=True):
+            for situation, states in zip(situations_of(node), parts, strict=True):
                 yield name, situation.label, states
 
     def _remember(self, name: str, node: Node) -> None:
@@ -187,7 +188,7 @@ class GraphState:
                 ),
                 count,
             )
-            for situation in aggregation.situations(node)
+            for situation in situations_of(node)
         ]
 
     def _lateness(self, name: str) -> int | None:
@@ -344,7 +345,7 @@ class GraphState:
         self, name: str, node: JoinNode, left: pl.DataFrame, right: pl.DataFrame, *, closing: bool
     ) -> Frames:
         states = self._joins[name]
-        sides = [_visible(self._with_now(name, frame), NOW) for frame in (left, right)]
+        sides = [self._with_now(name, frame) for frame in (left, right)]
         lefts, rights = states.split(sides[0], node.left_key), states.split(sides[1], node.right_key)
         found = []
         for state, one, other in zip(states.states, lefts, rights, strict=True):
@@ -367,8 +368,8 @@ class GraphState:
     def _aggregate(self, name: str, node: AggregatorNode, frame: pl.DataFrame, *, closing: bool) -> Frames:
         join = self._join_above(name)
         rows = frame if join is not None else self._with_now(name, frame)
-        others = [c for c in frame.columns if not is_hidden(c)]
-        situations = aggregation.situations(node)
+        others = frame.columns
+        situations = situations_of(node)
         planned, plans = [], []
         for situation, states in zip(situations, self._windows[name], strict=True):
             for state, part in zip(states.states, states.split(rows, situation.key), strict=True):

@@ -12,7 +12,7 @@ from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams import joining
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.checks import Columns
-from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, side_column
+from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, side_column
 from evanalytics.streams.nodes import LATE, LATE_LEFT, LATE_RIGHT, OUT, UNMATCHED, JoinNode, Key
 from evanalytics.streams.plan import ENGINE, Plan, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
@@ -74,7 +74,7 @@ class JoinState:
             nulls = int(frame[joining.NULL_KEY].sum())
             self.fates[side] = {"in": len(frame), "null key": nulls, LATE: len(late[side])}
             may = frame.filter(~pl.col(joining.NULL_KEY) & ~pl.col(joining.IS_LATE))
-            new[side] = may.drop(joining.NULL_KEY, joining.IS_LATE)
+            new[side] = may.drop(joining.NULL_KEY, joining.IS_LATE, *filter(is_hidden, may.columns))
         pairs = self._pairs(new)
         self._keep(new, pairs)
         lone = self._let_go(now)
@@ -184,9 +184,7 @@ class JoinState:
             return pl.DataFrame(schema=self._columns)
         absent = RIGHT if side == LEFT else LEFT
         other = self._kept[absent].drop(_MATCHED).schema
-        nulls = [
-            (side_column(absent, c), nw.lit(None, dtype))
-            for c, dtype in lazy(pl.DataFrame(schema=other)).collect_schema().items()
-        ]
+        dtypes = lazy(pl.DataFrame(schema=other)).collect_schema()
+        nulls = {side_column(absent, c): nw.lit(None, dtype) for c, dtype in dtypes.items()}
         rows = joining.select_columns(joining.lone_rows(lazy(alone), side, nulls), self._node)
         return ENGINE.collect(rows).select(self._columns.keys())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
@@ -10,8 +10,8 @@ import polars as pl
 
 from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.schema import SEQ, TS
-from evanalytics.streams.aggregation import NOW
-from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, side_column
+from evanalytics.streams.aggregation import LATEST, NOW
+from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, side_column
 from evanalytics.streams.nodes import JoinNode, Key
 from evanalytics.streams.windows import floor_divided
 
@@ -128,7 +128,7 @@ def select_columns(pairs: Frame, node: JoinNode) -> Frame:
     return pairs.select(*own, *(c for c in pairs.collect_schema() if _is_side_column(c)))
 
 
-def lone_rows(frame: Frame, side: str, other: Sequence[tuple[str, nw.Expr]]) -> Frame:
+def lone_rows(frame: Frame, side: str, other: Mapping[str, nw.Expr]) -> Frame:
     """Return rows without a partner, the other side's columns null, as `select_columns` takes them."""
     sequences = {LEFT: LEFT_SEQ, RIGHT: RIGHT_SEQ}
     absent = sequences[RIGHT if side == LEFT else LEFT]
@@ -139,7 +139,7 @@ def lone_rows(frame: Frame, side: str, other: Sequence[tuple[str, nw.Expr]]) -> 
         nw.col(SEQ).alias(sequences[side]),
         nw.lit(None, nw.Int64).alias(absent),
         *columns,
-        *(null.alias(name) for name, null in other),
+        **other,
     )
 
 
@@ -198,5 +198,5 @@ def _is_mark(name: str) -> bool:
 
 def _is_side_column(name: str) -> bool:
     side, _, inner = name.partition("__")
-    hidden = inner in (SEQ, TS, NOW) or (inner.startswith("wm") and inner[2:].isdigit())
+    hidden = inner in (SEQ, TS, NOW, LATEST) or is_hidden(inner)
     return side in (LEFT, RIGHT) and not hidden and inner != ""

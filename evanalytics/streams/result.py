@@ -26,6 +26,7 @@ from evanalytics.streams.columns import (
 )
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.nodes import AggregatorNode
+from evanalytics.streams.trace import trace
 
 
 class StreamResult:
@@ -42,7 +43,7 @@ class StreamResult:
         self._graph, self._log, self._engine, self._replay = graph, log, engine, replay
         self.engine = engine.name
         self.seconds = dict(replay.seconds)
-        self.notes = dict(replay.notes)
+        self.notes = dict(replay.context.notes)
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -50,7 +51,7 @@ class StreamResult:
 
         `part` is an output of a filter, a side of a join, a window and key of an aggregator, or "".
         """
-        return self._replay.counts.frame()
+        return self._replay.context.counts.frame()
 
     def count(self, node: str, what: str, part: str = "") -> int:
         """Return one of the counts.
@@ -83,6 +84,14 @@ class StreamResult:
         own = (WINDOW, KEY, START) if self._key_columns(port) is not None else ()
         order = [c for c in (*own, SEQ, LEFT_SEQ, RIGHT_SEQ, LATE_FOR, LATE_KEY) if c in frame.columns]
         return frame.sort([*order, *(self._key_columns(port) or ())], nulls_last=True)
+
+    def trace(self, event_id: str) -> pl.DataFrame:
+        """Return what became of an event, node by node: columns `seq`, `node`, `what`, `detail`.
+
+        Raises:
+            StreamError: The log has no event with this id.
+        """
+        return trace(self._graph, self._log, self._replay, event_id)
 
     def events(self, references: Iterable[int] | pl.Series) -> list[Event]:
         """Return the events behind references (`ev.original_event()`, or `seq`), by `seq`, each once."""

@@ -40,31 +40,36 @@ class Staged:
         sources: The rows of each source, with its columns and every source's watermark.
         span: The earliest instant that a window may be asked for, and the latest.
         rows: How many events the log has, and how many some source takes.
+        latest: Each source's watermark at the end.
     """
 
     sources: dict[str, Frame]
     span: Span
     rows: tuple[int, int]
+    latest: dict[str, int]
 
 
 def stage(graph: Graph, log: EventLog, engine: FrameEngine) -> Staged:
     """Read what the graph needs of a log, once, and compute the watermarks."""
     columns = needed_columns(graph, log)
-    lazy = log.lazy
+    frame = engine.scan(log.lazy, log.sql)
     if (types := all_types(graph)) is not None:
-        lazy = lazy.filter(pl.col(TYPE).is_in(types))
-    frame = engine.stage(lazy.select(columns))
+        frame = frame.filter(nw.col(TYPE).is_in(types))
+    frame = engine.in_order(frame.select(*columns))
     frame = _with_source_flags(graph, frame, log, engine)
     frame = engine.hold(_with_watermarks(graph, frame, engine))
-    figures = engine.collect(frame.select(nw.len(), low=nw.col(TS).min(), high=nw.col(TS).max())).row(0)
+    marks = [nw.col(watermark_column(number)).max() for number in range(len(graph.sources))]
+    ends = frame.select(nw.len(), nw.col(TS).min().alias("low"), nw.col(TS).max().alias("high"), *marks)
+    figures = engine.collect(ends).row(0)
     lateness = max(s.watermark.allowed_lateness_us for s in graph.sources.values())
     low, high = (figures[1] or 0) - lateness, figures[2] or 0
+    latest = {name: NEVER if at is None else at for name, at in zip(graph.sources, figures[3:], strict=True)}
     flags = [f"{_OF_SOURCE}{i}" for i in range(len(graph.sources))]
     sources = {
         name: (frame if _takes_all(graph) else frame.filter(nw.col(flag))).drop(flags)
         for flag, name in zip(flags, graph.sources, strict=True)
     }
-    return Staged(sources, (low, high), (len(log), figures[0]))
+    return Staged(sources, (low, high), (len(log), figures[0]), latest)
 
 
 def needed_columns(graph: Graph, log: EventLog) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import polars as pl
@@ -10,16 +11,34 @@ import polars as pl
 from evanalytics.logs.engines import Frame
 from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams import aggregation
-from evanalytics.streams.aggregation import LAST, NOW, PANE, Situation
+from evanalytics.streams.aggregation import LAST, NOW, PANE
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import END
-from evanalytics.streams.nodes import AggregatorNode, Key
-from evanalytics.streams.plan import Plan
+from evanalytics.streams.nodes import AggregatorNode, Key, key_label
+from evanalytics.streams.plan import ENGINE, Plan, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
-from evanalytics.streams.windows import PanedWindow, SessionWindow, Span
+from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, TumblingWindow, Window
 
 _COMPACT = 16
 """So many parts are merged into one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One kind of window with one key, which an aggregator computes on their own."""
+
+    window: Window
+    key: Key
+
+    @property
+    def label(self) -> str:
+        """What counts call it."""
+        return f"{self.window.label} · {key_label(self.key)}"
+
+
+def situations(node: AggregatorNode) -> list[Situation]:
+    """Return each kind of window with each key."""
+    return [Situation(window, key) for window in node.windows for key in node.keys]
 
 
 class Held(Protocol):
@@ -98,6 +117,7 @@ class SituationState:
         self._by_key = lateness_us is not None and not never_late
         self._marks = KeyMarks(key)
         self._plan: Plan | None = None
+        self._output = Plan(lambda rows: [self._published(rows)])
         self._planned_for: tuple[list[str], Span] = ([], (0, 0))
         self._held: _Sessions | _Panes
         self._held = (
@@ -120,7 +140,7 @@ class SituationState:
         if self._by_key:
             rows = self._marks.seen(frame)
             frame = rows.with_columns((pl.col(TOP) - self._lateness).alias(NOW))
-        if getattr(self._situation.window, "tz", None) is None:
+        if _tz(self._situation.window) is None:
             span = (0, 0)  # only windows in a time zone ask for it
         if self._plan is None or self._planned_for != (others, span):
             self._planned_for = (others, span)
@@ -152,8 +172,13 @@ class SituationState:
 
     def published(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return what `leave` said as the aggregator's output says it."""
-        situation = self._situation
-        return aggregation.published(rows, self._node, situation.window, situation.key, self._columns)
+        if _tz(self._situation.window) is None:
+            return self._output.run(rows)[0]
+        return ENGINE.collect(self._published(lazy(rows)))
+
+    def _published(self, rows: Frame) -> Frame:
+        window, key = self._situation.window, self._situation.key
+        return aggregation.published(rows, self._node, window, key, self._columns, ENGINE)
 
     def dump(self) -> Frames:
         """Return the open windows, and the keys' watermarks."""
@@ -164,6 +189,10 @@ class SituationState:
         """Continue with open windows."""
         self._held.frame = frames.get("held")
         self._marks.frame = frames.get("marks")
+
+
+def _tz(window: Window) -> str | None:
+    return window.tz if isinstance(window, TumblingWindow) else None
 
 
 class _Panes:
@@ -243,7 +272,7 @@ class _Sessions:
         self._node, self._window, self._key = node, window, key
         self.frame: pl.DataFrame | None = None
         self._ends = Plan(lambda rows: [aggregation.with_session_end(rows, window, key)])
-        self._figures = Plan(lambda rows: [aggregation.sessions_of(rows, node, window, key)])
+        self._figures = Plan(lambda rows: [aggregation.windows_of(rows, node, window, key)])
 
     @property
     def rows(self) -> int:

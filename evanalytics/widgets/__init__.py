@@ -1,9 +1,21 @@
 """Widgets for notebooks: they hold state and call plots; they compute nothing."""
 
+from evanalytics.widgets.bloom_explorer import BloomExplorer
 from evanalytics.widgets.controls import Slider, Tally, log_stops
+from evanalytics.widgets.filter_editor import FilterEditor
 from evanalytics.widgets.replay_controls import ReplayControls
 from evanalytics.widgets.timeline import Timeline
 from evanalytics.widgets.traffic_explorer import TrafficExplorer
 from evanalytics.widgets.tuner import Tuner
 
-__all__ = ["ReplayControls", "Slider", "Tally", "Timeline", "TrafficExplorer", "Tuner", "log_stops"]
+__all__ = [
+    "BloomExplorer",
+    "FilterEditor",
+    "ReplayControls",
+    "Slider",
+    "Tally",
+    "Timeline",
+    "TrafficExplorer",
+    "Tuner",
+    "log_stops",
+]

@@ -70,6 +70,11 @@ def on_change(
     control.observe(lambda change: run(change["new"]), names=name)
 
 
+def labelled_button(text: str, hint: str) -> ipywidgets.Button:
+    """Return a button in the widgets' look; the hint says what it does."""
+    return ipywidgets.Button(description=text, tooltip=hint).add_class("ev-button")
+
+
 def told(error: Exception) -> str:
     """Return an error as a sentence for the person in front of it."""
     text = str(error) if isinstance(error, EvAnalyticsError) else f"{type(error).__name__}: {error}"

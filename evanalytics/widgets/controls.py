@@ -125,3 +125,13 @@ def log_stops(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     values = [float(f"{digits}e{power}") for power in powers for digits in (1, 1.5, 2, 3, 5, 7)]
     return [value for value in values if low <= value <= high]
+
+
+def stand_at(slider: Slider, value: float) -> None:
+    """Put a slider at a value, which becomes a stop if it is none yet."""
+    if value not in slider.stops:
+        stops = sorted({*slider.stops, float(value)})
+        with slider.hold_sync():
+            slider.stops = stops
+            slider.texts = [f"{stop:,.6g}" for stop in stops]
+    slider.value = value

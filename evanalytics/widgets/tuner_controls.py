@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -16,7 +15,9 @@ from evanalytics.tuning.export import to_python
 from evanalytics.tuning.retune import rate_of
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.what_if import PRESETS
-from evanalytics.widgets.controls import Slider, log_stops
+from evanalytics.widgets.base import labelled_button
+from evanalytics.widgets.controls import Slider, log_stops, stand_at
+from evanalytics.widgets.files import files_html
 
 AS_IT_WAS = "as it was"
 _NO_BOUND = 1_000.0  # stands for "any number in flight"
@@ -78,25 +79,15 @@ class Actions(ipywidgets.HBox):  # type: ignore[misc]
         """Build the controls; the limiter's choice goes first."""
         self.traffic = ipywidgets.Dropdown(options=[AS_IT_WAS, *PRESETS], description="traffic")
         self.goal = ipywidgets.Text(value=goal, description="keep to", continuous_update=False)
-        self.recommend = _button("Recommend", "Look for the fewest requests that keep to the goal")
-        self.map = _button("Map settings", "Measure 120 batch sizes and flush intervals")
-        self.pin = _button("Pin", "Keep what is shown to compare with")
-        self.reset = _button("Reset", "Put everything back to where it began")
-        self.export = _button("Export", "Show these settings as JSON and as Python")
+        self.recommend = labelled_button("Recommend", "Look for the fewest requests that keep to the goal")
+        self.map = labelled_button("Map settings", "Measure 120 batch sizes and flush intervals")
+        self.pin = labelled_button("Pin", "Keep what is shown to compare with")
+        self.reset = labelled_button("Reset", "Put everything back to where it began")
+        self.export = labelled_button("Export", "Show these settings as JSON and as Python")
         super().__init__(
             [limiter, self.traffic, self.goal, self.recommend, self.map, self.pin, self.reset, self.export]
         )
         self.add_class("ev-actions")
-
-
-def stand_at(slider: Slider, value: float) -> None:
-    """Put a slider at a value, which becomes a stop if it is none yet."""
-    if value not in slider.stops:
-        stops = sorted({*slider.stops, float(value)})
-        with slider.hold_sync():
-            slider.stops = stops
-            slider.texts = [f"{stop:,.6g}" for stop in stops]
-    slider.value = value
 
 
 def settings_text(settings: Settings) -> str:
@@ -125,12 +116,7 @@ def metrics_table(rows: Mapping[str, tuple[Settings, Mapping[str, Any]]], goal_s
 
 def export_html(settings: Settings) -> str:
     """Return the settings as JSON and as Python, to be read, copied or saved."""
-    parts = [("settings.json", settings.to_json()), ("settings.py", to_python(settings))]
-    return "".join(
-        f"<p><a download='{name}' href='data:text/plain;base64,{_base64(text)}'>Save {name}</a></p>"
-        f"<pre tabindex='0'>{html.escape(text)}</pre>"
-        for name, text in parts
-    )
+    return files_html({"settings.json": settings.to_json(), "settings.py": to_python(settings)})
 
 
 def _row(name: str, settings: Settings, numbers: Mapping[str, Any], goal_s: float | None) -> str:
@@ -148,13 +134,5 @@ def _row(name: str, settings: Settings, numbers: Mapping[str, Any], goal_s: floa
     return f"<tr><th scope='row'>{html.escape(name)}</th>{''.join(cells)}</tr>"
 
 
-def _button(text: str, hint: str) -> ipywidgets.Button:
-    return ipywidgets.Button(description=text, tooltip=hint).add_class("ev-button")
-
-
 def _whole(low: int, high: int) -> list[float]:
     return sorted({float(round(stop)) for stop in log_stops(low, high)})
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -68,3 +68,19 @@ def test_too_few_ids_are_named():
 def test_nothing_to_ask_for_is_refused():
     with pytest.raises(BloomError, match="absent: needs at least one id"):
         measure_error_rate(BloomFilterIndex(capacity=10), random_ids(0, seed=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error_rate", [0.01, 0.001], ids=["1 %", "0.1 %"])
+def test_ten_million_ids_are_all_found_and_the_promise_is_kept(error_rate):
+    index = BloomFilterIndex(error_rate, 10_000_000)
+    for seed in range(10):
+        index.add_many(random_ids(1_000_000, seed=seed))
+    missed = sum(
+        int((~index.might_contain_many(random_ids(1_000_000, seed=seed))).sum()) for seed in range(10)
+    )
+    measured = measure_error_rate(index, random_ids(4_000_000, seed=99), items=10_000_000, confidence=0.999)
+
+    assert missed == 0
+    assert measured.low <= index.error_rate_now <= measured.high
+    assert measured.low <= error_rate

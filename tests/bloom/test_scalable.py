@@ -3,6 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from evanalytics.bloom.index import BloomFilterIndex
 from evanalytics.bloom.measurement import random_ids, wilson_interval
 from evanalytics.bloom.scalable import ScalableBloomFilterIndex
 from evanalytics.exceptions import BloomError
@@ -68,3 +69,22 @@ def test_nulls_are_refused_before_anything_is_added():
         index.add_many(pl.Series(["a", "b", None]))
 
     assert index.count == 0
+
+
+def test_it_comes_back_equal_and_goes_on_growing(tmp_path):
+    whole, saved = (ScalableBloomFilterIndex(0.01, 100, growth=3, tightening=0.7) for _ in range(2))
+    whole.add_many(random_ids(3_000, seed=1))
+    saved.add_many(random_ids(3_000, seed=1)[:1_000])
+    saved.save(tmp_path / "ids.bloom")
+    loaded = ScalableBloomFilterIndex.load(tmp_path / "ids.bloom")
+    loaded.add_many(random_ids(3_000, seed=1)[1_000:])
+
+    assert loaded.filters == whole.filters
+    assert (loaded.count, loaded.error_rate, repr(loaded)) == (whole.count, 0.01, repr(whole))
+
+
+def test_another_filter_is_not_loaded_as_one_that_grows(tmp_path):
+    BloomFilterIndex(capacity=10).save(tmp_path / "ids.bloom")
+
+    with pytest.raises(BloomError, match="holds no filter that grows"):
+        ScalableBloomFilterIndex.load(tmp_path / "ids.bloom")

@@ -9,24 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser.running import run_notebook
+
 pytestmark = pytest.mark.browser
 
 NAME = "01_replay_an_event_log.ipynb"
-RUN_ALL = """async () => {
-  const app = window.jupyterapp;
-  await app.commands.execute('notebook:run-all-cells');
-}"""
-EXPOSE_APP = """
-new MutationObserver((_, observer) => {
-  const config = document.getElementById('jupyter-config-data');
-  if (!config) return;
-  try {
-    config.textContent = JSON.stringify({ ...JSON.parse(config.textContent), exposeAppInBrowser: true });
-    observer.disconnect();
-  } catch { /* not whole yet */ }
-}).observe(document, { childList: true, subtree: true });
-"""
-IS_READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
 CORNER = """() => [...document.querySelector('.ev-figure').querySelectorAll('.annotation-text')]
   .map(text => text.textContent).find(text => / events · /.test(text)).split(' · ')[0]"""
 """What the timeline says about how many events it shows."""
@@ -54,13 +41,9 @@ class Visit:
 def visit(browser: Any, lab: str) -> Iterator[Visit]:
     page = browser.new_page(viewport={"width": 1280, "height": 2_000})
     visit = Visit(page)
-    page.add_init_script(EXPOSE_APP)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("request", lambda request: _note(visit, request.url))
-    page.goto(f"{lab}/doc/tree/notebooks/{NAME}", wait_until="domcontentloaded")
-    page.wait_for_function(IS_READY, timeout=60_000)
-    page.evaluate(RUN_ALL)
-    page.locator(".js-plotly-plot").nth(1).wait_for(timeout=60_000)
+    run_notebook(page, lab, NAME)
     yield visit
     page.close()
 

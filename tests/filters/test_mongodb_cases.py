@@ -50,13 +50,16 @@ def test_matches_what_the_manual_says(
     assert names == dict.fromkeys(found, expected), page
 
 
-def test_every_operator_has_ten_documents_and_a_page() -> None:
+def test_every_operator_has_ten_documents_ten_filters_and_a_page() -> None:
     documents: dict[str, set[tuple[str, str]]] = {}
-    for operator, page, collection, _, _ in CASES:
+    filters: dict[str, set[str]] = {}
+    for operator, page, collection, document, _ in CASES:
         assert page.startswith("https://www.mongodb.com/docs/manual/")
+        filters.setdefault(operator, set()).add(f"{collection} {json.dumps(document)}")
         documents.setdefault(operator, set()).update(
             (collection, str(d["_"])) for d in TABLE["collections"][collection]
         )
 
     assert {operator for operator in (*OPERATORS, *LOGICAL) if operator != "$options"} <= set(documents)
     assert {operator: len(found) for operator, found in documents.items() if len(found) < 10} == {}
+    assert {operator: len(found) for operator, found in filters.items() if len(found) < 10} == {}

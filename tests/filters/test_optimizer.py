@@ -114,3 +114,25 @@ def test_a_filter_that_is_fine_is_left_alone() -> None:
 
     assert result.node is node
     assert result.trace == ()
+
+
+def test_a_negated_bound_of_the_time_is_a_bound() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    assert filter({"time": {"$not": {"$lt": noon}}}).optimized() == filter({"time": {"$gte": noon}})
+    assert filter({"type": {"$not": {"$gte": "b"}}}).optimized() == filter({"type": {"$lt": "b"}})
+
+
+def test_a_negated_bound_of_what_may_be_missing_stays() -> None:
+    condition = filter({"data.n": {"$not": {"$lt": 5}}})
+
+    assert condition.optimized() == condition
+
+
+def test_one_value_and_a_set_are_what_they_share() -> None:
+    both = filter({"$and": [{"type": "a"}, {"type": {"$in": ["a", "b"]}}]})
+
+    assert both.optimized() == filter({"type": "a"})
+    assert filter({"$and": [{"type": "c"}, {"type": {"$in": ["a", "b"]}}]}).optimized() == filter(
+        {"$nor": [{}]}
+    )

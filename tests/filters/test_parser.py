@@ -106,6 +106,8 @@ REFUSED = {
     "not": ({"data.a": {"$not": 5}}, r"or use \$ne"),
     "empty not": ({"data.a": {"$not": {}}}, "needs operators"),
     "all": ({"data.a": {"$all": 5}}, "list of values"),
+    "in operators": ({"data.a": {"$in": [1, {"$gt": 4}]}}, r"\$in\[1\]: \$in holds values, no operators"),
+    "nin operators": ({"data.a": {"$nin": [{"$gt": 4}]}}, r"use \$or"),
     "all operators": ({"data.a": {"$all": [{"$gt": 4}]}}, r"no operators but \$elemMatch"),
     "all mixed": ({"data.a": {"$all": [{"$elemMatch": {"b": 1}}, 5]}}, "every place"),
     "elemMatch": ({"data.a": {"$elemMatch": 5}}, "object of conditions"),

@@ -146,6 +146,15 @@ async def test_an_id_that_comes_again_counts_as_recent():
         assert service.counts.recent == 1
 
 
+@pytest.mark.parametrize("wrong", [7, b"order-0", None, ["order-0"]], ids=str)
+async def test_an_id_that_is_no_text_is_refused(wrong):
+    async with CountingService() as client:
+        service = await filled(client, 1)
+
+        with pytest.raises(BloomError, match="event_id: needs text, got"):
+            await service.does_event_exist(wrong)
+
+
 async def test_a_failing_lookup_is_raised():
     async with CountingService() as client:
         service = await filled(client, 10, recent=0)

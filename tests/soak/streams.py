@@ -17,8 +17,7 @@ from pathlib import Path
 import polars as pl
 
 import evanalytics as ev
-from tests.streams.order_stream import log_of, order_events
-from tests.streams.seed_pipeline import seed_pipeline
+from tests.streams.order_stream import live_pipeline, log_of, order_events
 
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _SINKS = ("joined", "metrics")
@@ -95,7 +94,7 @@ def _look(place: Path, events: int) -> Report:
     def remember(kind: str) -> Callable[[pl.DataFrame], None]:
         return lambda batch: want.update((event.id, event) for event in _events(kind, batch))
 
-    processor = seed_pipeline(*(remember(kind) for kind in _SINKS))
+    processor = live_pipeline(*(remember(kind) for kind in _SINKS))
     processor.run(log_of(order_events(events)), engine="polars", sinks=True)
     got = {event.id: event for event in asyncio.run(_stored(place))}
     return Report(
@@ -143,7 +142,7 @@ async def _child(place: Path, events: int) -> None:
 
             return publish
 
-        processor = seed_pipeline(*(sink(kind) for kind in _SINKS))
+        processor = live_pipeline(*(sink(kind) for kind in _SINKS))
         run = await processor.start(
             log_of(order_events(events)),
             micro_batch=ev.BatchPolicy(max_batch_size=100, flush_interval="1h"),

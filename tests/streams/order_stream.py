@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
 import evanalytics as ev
-from tests.streams.seed_pipeline import seed_pipeline
+from evanalytics.logs.typed_events import EventColumns, declared_schema
+from tests.streams.seed_pipeline import order_analytics
 
 SCHEMA = {
     "data.orderId": pl.String,
@@ -68,15 +71,25 @@ class MemorySink:
                 self.changed.append(row["id"])
 
 
+def live_pipeline(
+    joined: Callable[[pl.DataFrame], Any], metrics: Callable[[pl.DataFrame], Any], *, parallelism: int = 1
+) -> ev.StreamProcessor:
+    """Return the order analytics with sinks of their own."""
+    processor = order_analytics()
+    nodes = processor.graph.nodes
+    nodes["event-source"] = replace(processor.graph.sources["event-source"], parallelism=parallelism)
+    nodes["joined-data-sink"] = ev.SinkNode(joined, batch_size=100)
+    nodes["metrics-sink"] = ev.SinkNode(metrics, batch_size=50)
+    return processor
+
+
 def build(parallelism: int = 1) -> tuple[ev.StreamProcessor, MemorySink, MemorySink]:
     joined, metrics = MemorySink(), MemorySink()
-    return seed_pipeline(joined.take, metrics.take, parallelism=parallelism), joined, metrics
+    return live_pipeline(joined.take, metrics.take, parallelism=parallelism), joined, metrics
 
 
 def log_of(events: list[ev.Event]) -> ev.EventLog:
     """Return events as a log in memory."""
-    from evanalytics.logs.typed_events import EventColumns, declared_schema
-
     frame, _ = EventColumns(declared_schema(SCHEMA)).frame(events, 0)
     return ev.EventLog.from_frame(frame)
 

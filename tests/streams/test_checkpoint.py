@@ -19,12 +19,12 @@ from tests.streams.order_stream import (
     SCHEMA,
     MemorySink,
     build,
+    live_pipeline,
     log_of,
     one_by_one,
     order_events,
     replayed,
 )
-from tests.streams.seed_pipeline import seed_pipeline
 
 SMALL = ev.BatchPolicy(max_batch_size=50, flush_interval="1h")
 CUTS = int(os.environ.get("EVANALYTICS_SEEDS", "60")) // 5
@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
 
 def again(joined: MemorySink, metrics: MemorySink, parallelism: int = 1) -> ev.StreamProcessor:
     """Return the same processor as after a restart, with the same sinks behind it."""
-    return seed_pipeline(joined.take, metrics.take, parallelism=parallelism)
+    return live_pipeline(joined.take, metrics.take, parallelism=parallelism)
 
 
 async def test_stopped_run_goes_on_where_it_was(file: Path) -> None:

@@ -1,0 +1,157 @@
+"""The step of a replay that joins: sides classified, pairs at once or in slices, the rest counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import narwhals.stable.v2 as nw
+import polars as pl
+
+from evanalytics.logs.engines import Frame
+from evanalytics.logs.schema import SEQ, TS
+from evanalytics.streams import joining
+from evanalytics.streams.aggregation import LATEST, NOW
+from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, side_column
+from evanalytics.streams.context import ReplayContext
+from evanalytics.streams.nodes import LATE, LATE_LEFT, LATE_RIGHT, OUT, UNMATCHED, JoinNode
+
+_SIDE, _AT = "__side", "__at"
+_SEQ_OF = {LEFT: LEFT_SEQ, RIGHT: RIGHT_SEQ}
+_MARKS = (joining.NULL_KEY, joining.IS_LATE)
+
+
+class JoinStep:
+    """One join of a replay.
+
+    Attributes:
+        outputs: The rows of each output; the pairs are missing where they were handed on instead.
+    """
+
+    def __init__(self, context: ReplayContext, name: str, node: JoinNode) -> None:
+        """Take the node and where it runs."""
+        self._context, self._name, self._node = context, name, node
+        self.outputs: dict[str, Frame] = {}
+
+    def run(self, left: Frame, right: Frame, hand_on: Callable[[Frame], None] | None) -> None:
+        """Join two frames.
+
+        Args:
+            left: The left rows, in the order of `seq`.
+            right: The right rows.
+            hand_on: Takes pairs slice by slice where a key is hot, so that they are not kept; None:
+                keep them.
+        """
+        engine = self._context.engine
+        sides = self._sides(left, right)
+        candidates = joining.Sides(joining.can_match(sides.left), joining.can_match(sides.right))
+        pairs, rows = joining.estimated_pairs(candidates, self._node, engine)
+        hot = joining.is_hot(pairs, rows)
+        how = "on time buckets, slice by slice" if hot else "at once"
+        self._context.notes[self._name] = (
+            f"about {pairs:,} pairs of equal keys in {rows:,} rows: joined {how}"
+        )
+        parts = self._hot_pairs(candidates) if hot else iter([self._pairs(candidates)])
+        if hot and hand_on is not None:
+            matched = self._handed_on(parts, hand_on)
+        else:
+            matched, hand_on = self._kept(parts), None
+        self._finish(sides, matched, hand_on)
+
+    def _sides(self, left: Frame, right: Frame) -> joining.Sides:
+        context, node = self._context, self._node
+        if context.by_key(self._name):
+            left, right = self._with_now_of_both(left, right)
+        else:
+            latest = context.latest(self._name, ()).alias(LATEST)
+            left, right = (context.with_now(self._name, f, ()).with_columns(latest) for f in (left, right))
+        sides = [
+            context.engine.keep(joining.classified(frame, key, node.window_us))
+            for frame, key in ((left, node.left_key), (right, node.right_key))
+        ]
+        return joining.Sides(sides[0], sides[1])
+
+    def _with_now_of_both(self, left: Frame, right: Frame) -> tuple[Frame, Frame]:
+        """Return both sides with each key's own watermark, for which the rows of both sides count."""
+        context, node = self._context, self._node
+        keys = [f"__key{number}" for number in range(len(node.left_key))]
+        parts = []
+        for side, frame, key in ((0, left, node.left_key), (1, right, node.right_key)):
+            named = [nw.col(column).alias(name) for column, name in zip(key, keys, strict=True)]
+            parts.append(frame.select(SEQ, TS, nw.lit(side).alias(_SIDE), *named))
+        both = context.with_now(self._name, nw.concat(parts).sort(SEQ), tuple(keys))
+        both = context.engine.hold(both.with_columns(nw.col(NOW).max().over(*keys).alias(LATEST)))
+        out = []
+        for side, frame in enumerate((left, right)):
+            now = both.filter(nw.col(_SIDE) == side).select(nw.col(SEQ).alias(_AT), NOW, LATEST)
+            joined = frame.join(now, left_on=SEQ, right_on=_AT, how="left")
+            out.append(context.engine.hold(joined.sort(SEQ)))
+        return out[0], out[1]
+
+    def _pairs(self, sides: joining.Sides) -> Frame:
+        pairs = joining.pairs_of(sides.left, sides.right, self._node, self._context.engine)
+        return self._context.engine.hold(joining.select_columns(pairs, self._node))
+
+    def _hot_pairs(self, sides: joining.Sides) -> Iterator[Frame]:
+        engine = self._context.engine
+        for left, right in joining.slices(sides, self._node, engine):
+            pairs = joining.bucketed_pairs(left, right, self._node, engine)
+            yield engine.hold(joining.select_columns(pairs, self._node))
+
+    def _kept(self, parts: Iterable[Frame]) -> Frame:
+        frames = list(parts)
+        empty = pl.DataFrame(schema=self._context.columns(self._name))
+        pairs = nw.concat(frames) if frames else self._context.engine.load(empty)
+        self.outputs[OUT] = pairs
+        self._context.counts.add(self._name, "", pairs=self._context.rows(pairs))
+        return pairs.select(LEFT_SEQ, RIGHT_SEQ)
+
+    def _handed_on(self, parts: Iterable[Frame], hand_on: Callable[[Frame], None]) -> Frame:
+        """Hand pairs on slice by slice; return the `seq`s of the rows that have matched."""
+        both = {LEFT_SEQ: pl.Int64(), RIGHT_SEQ: pl.Int64()}
+        total, seen = 0, [pl.DataFrame(schema=both)]
+        for part in parts:
+            total += self._context.rows(part)
+            for column in both:
+                seqs = self._context.engine.collect(part.select(column).unique())
+                seen.append(seqs.select(pl.lit(None, pl.Int64).alias(c) if c != column else c for c in both))
+            hand_on(part)
+        self._context.counts.add(self._name, "", pairs=total)
+        return self._context.engine.load(pl.concat(seen))
+
+    def _finish(self, sides: joining.Sides, matched: Frame, hand_on: Callable[[Frame], None] | None) -> None:
+        """Count what became of each side's rows, and add those that stayed alone if they are wanted."""
+        lone = []
+        for side, frame, late in ((LEFT, sides.left, LATE_LEFT), (RIGHT, sides.right, LATE_RIGHT)):
+            found = matched.select(nw.col(_SEQ_OF[side]).alias(SEQ)).filter(~nw.col(SEQ).is_null()).unique()
+            self._count(side, frame, self._context.rows(found))
+            self.outputs[late] = frame.filter(nw.col(joining.IS_LATE)).drop(*_MARKS, NOW, LATEST)
+            if not self._node.output_complete:
+                lone.append(self._lone(side, frame, found, sides.right if side == LEFT else sides.left))
+        if hand_on is not None:
+            for frame in lone:
+                hand_on(frame)
+        elif lone:
+            every = [self.outputs[OUT], *lone]
+            names = every[0].collect_schema().names()
+            self.outputs[OUT] = self._context.engine.hold(nw.concat([f.select(*names) for f in every]))
+
+    def _count(self, side: str, frame: Frame, hits: int) -> None:
+        sums = [nw.col(mark).cast(nw.Int64).sum().cast(nw.Int64).alias(mark) for mark in _MARKS]
+        figures = self._context.engine.collect(frame.select(nw.len().cast(nw.Int64), *sums)).row(0)
+        rows, nulls, late = (int(value or 0) for value in figures)
+        fates = {"matched": hits, "null key": nulls, LATE: late}
+        rest = rows - sum(fates.values())
+        self._context.counts.add(self._name, side, **{"in": rows, **fates, UNMATCHED: rest})
+
+    def _lone(self, side: str, frame: Frame, found: Frame, other: Frame) -> Frame:
+        """Return the rows of a side that found no partner, with nulls for the other side."""
+        alone = joining.can_match(frame).join(found, on=SEQ, how="anti")
+        if not self._context.close:
+            alone = alone.filter(nw.col(TS) + self._node.window_us < nw.col(LATEST))
+        absent = RIGHT if side == LEFT else LEFT
+        nulls = {
+            side_column(absent, column): nw.lit(None, dtype)
+            for column, dtype in other.collect_schema().items()
+            if column not in _MARKS
+        }
+        return joining.select_columns(joining.lone_rows(alone, side, nulls), self._node)
