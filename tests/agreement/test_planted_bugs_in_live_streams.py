@@ -17,14 +17,14 @@ from evanalytics.streams.state import TOP, DedupeState, KeyMarks
 from evanalytics.streams.window_state import Passed, SituationState, _Panes
 from tests.agreement import test_live_streams as agreement
 
-SEEDS = range(40)
+SEEDS = range(60)
 SECOND = 1_000_000
 
 
 def is_caught(*, restarts: bool = False) -> bool:
     for seed in SEEDS:
         try:
-            agreement.check(seed, restarts=restarts)
+            agreement.check(seed, restarts=restarts, close=seed % 2 == 0)
         except Exception:  # noqa: BLE001  some bugs end in an error of polars
             return True
     return False
@@ -144,7 +144,7 @@ def session_ends_after_one_gap(patch: pytest.MonkeyPatch) -> None:
 
 def duplicates_are_forgotten_too_early(patch: pytest.MonkeyPatch) -> None:
     true = KeyMarks.forget
-    patch.setattr(KeyMarks, "forget", lambda self, below: true(self, below + 30 * SECOND))
+    patch.setattr(KeyMarks, "forget", lambda self, below: true(self, below + 10_000 * SECOND))
 
 
 def duplicates_are_known_within_a_batch_only(patch: pytest.MonkeyPatch) -> None:
@@ -183,6 +183,16 @@ def hops_are_kept_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("evanalytics.streams.window_state._COMPACT", 2)
 
 
+def window_closes_too_late(patch: pytest.MonkeyPatch) -> None:
+    """A window is held until the watermark is past its end, not just at it."""
+    true = Passed.__init__
+
+    def made(self: Passed, now: int, marks: Any, lateness: int) -> None:
+        true(self, now - 1, marks, lateness + 1)
+
+    patch.setattr(Passed, "__init__", made)
+
+
 BUGS = [
     watermark_is_forgotten,
     watermark_is_taken_behind_the_filter,
@@ -193,6 +203,7 @@ BUGS = [
     partner_is_forgotten,
     parts_are_merged_by_their_maximum,
     window_closes_too_early,
+    window_closes_too_late,
     row_at_the_end_of_its_window_counts,
     session_ends_after_one_gap,
     duplicates_are_forgotten_too_early,

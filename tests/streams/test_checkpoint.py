@@ -14,7 +14,7 @@ import pytest
 import evanalytics as ev
 from evanalytics.exceptions import StreamError
 from evanalytics.streams.checkpoint import CheckpointFile
-from tests.soak.streams import kills
+from tests.soak.soak_streams import kill_stream
 from tests.streams.order_stream import (
     SCHEMA,
     MemorySink,
@@ -191,7 +191,7 @@ def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    report = kills(tmp_path, count=5, events=3_000, seed=1)
+    outcome = kill_stream(tmp_path, kills=5, events=3_000, seed=1)
 
-    assert report.lost == report.doubled == report.changed == 0
-    assert report.kills == 5
+    assert outcome.is_good, outcome
+    assert outcome.kills == 5

@@ -2,93 +2,72 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 import evanalytics as ev
+from tests.soak.outcome import Outcome
 from tests.streams.order_stream import live_pipeline, log_of, order_events
 
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _SINKS = ("joined", "metrics")
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of the rows of all rounds.
-
-    Attributes:
-        kills: How often the process was killed.
-        rounds: How often it came to its end, and was looked at.
-        rows: Rows that the sinks had to get.
-        lost: Of these, how many they did not get.
-        doubled: Rows that the idempotent store behind the sinks holds beyond these.
-        changed: Rows that say something else than those of a replay, or came with two contents.
-    """
-
-    kills: int = 0
-    rounds: int = 0
-    rows: int = 0
-    lost: int = 0
-    doubled: int = 0
-    changed: int = 0
-
-
-def kills(folder: Path, *, count: int, events: int, seed: int) -> Report:
-    """Kill a run `count` times at random moments, and compare what arrived with a replay."""
-    draw, killed, rounds = random.Random(seed), 0, []
-    while killed < count or not rounds:
-        place = folder / f"round{len(rounds)}"
-        place.mkdir()
-        while not _run(place, events, draw.expovariate(1.2) if killed < count else None):
-            killed += 1
-        rounds.append(_look(place, events))
-    sums = {name: sum(getattr(r, name) for r in rounds) for name in ("rows", "lost", "doubled", "changed")}
-    return Report(kills=killed, rounds=len(rounds), **sums)
-
-
-def main(arguments: list[str]) -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak streams")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args(arguments)
-    begin = time.perf_counter()
+def run(*, kills: int, seed: int, events: int = 20_000) -> Iterator[Outcome]:
+    """Yield what is left after so many kills of a process that runs a stream with checkpoints."""
     with tempfile.TemporaryDirectory(prefix="evanalytics-soak-") as folder:
-        report = kills(Path(folder), count=options.kills, events=options.events, seed=options.seed)
-    print(report, f"{time.perf_counter() - begin:,.0f} s")
-    sys.exit(1 if report.lost or report.doubled or report.changed else 0)
+        yield kill_stream(Path(folder), kills=kills, events=events, seed=seed)
 
 
-def _run(place: Path, events: int, kill_after_s: float | None) -> bool:
-    """Start the process; return whether it came to its end before it was killed."""
-    command = [sys.executable, "-m", "tests.soak.streams", str(place), str(events)]
+def kill_stream(folder: Path, *, kills: int, events: int, seed: int) -> Outcome:
+    """Kill a run at random moments until it comes to its end, again and again; compare with a replay."""
+    draw, killed, unopened, looks = random.Random(seed), 0, 0, list[tuple[int, int, int, int]]()
+    while (killed < kills and not unopened) or not looks:
+        place = folder / f"round{len(looks)}"
+        place.mkdir()
+        outcome = _live(place, events, draw.expovariate(1.2))
+        while outcome == "killed":
+            killed += 1
+            outcome = _live(place, events, draw.expovariate(1.2) if killed < kills else None)
+        unopened += outcome == "not opened"
+        looks.append(_look(place, events))
+    wanted, kept, lost, doubled = (sum(numbers) for numbers in zip(*looks, strict=True))
+    return Outcome(
+        what="stream killed",
+        kills=killed,
+        acknowledged=wanted,
+        kept=kept,
+        lost=lost,
+        doubled=doubled,
+        unopened=unopened,
+    )
+
+
+def _live(place: Path, events: int, for_s: float | None) -> str:
+    """Let the process run for a while; return "killed", "finished" or "not opened"."""
+    command = [sys.executable, "-m", "tests.soak.soak_streams", str(place), str(events)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        assert child.stdout.readline().strip() == "running"
+        if child.stdout.readline().strip() != "running":
+            return "not opened"
         try:
-            child.wait(kill_after_s)
+            return "finished" if child.wait(for_s) == 0 else "not opened"
         except subprocess.TimeoutExpired:
             child.kill()
-            child.wait()
-            return False
-        assert child.returncode == 0
-        return True
+            return "killed"
 
 
-def _look(place: Path, events: int) -> Report:
-    """Compare what the store holds with what a replay gives to the sinks."""
+def _look(place: Path, events: int) -> tuple[int, int, int, int]:
+    """Return how many rows the sinks had to get, are kept, are lost, and are doubled or changed."""
     want: dict[str, ev.Event] = {}
 
     def remember(kind: str) -> Callable[[pl.DataFrame], None]:
@@ -97,14 +76,9 @@ def _look(place: Path, events: int) -> Report:
     processor = live_pipeline(*(remember(kind) for kind in _SINKS))
     processor.run(log_of(order_events(events)), engine="polars", sinks=True)
     got = {event.id: event for event in asyncio.run(_stored(place))}
-    return Report(
-        rounds=1,
-        rows=len(want),
-        lost=len(want.keys() - got.keys()),
-        doubled=len(got.keys() - want.keys()),
-        changed=sum(got[key] != want[key] for key in want.keys() & got.keys())
-        + sum(int(path.read_text()) for path in place.glob("*.conflicts")),
-    )
+    changed = sum(got[key] != want[key] for key in want.keys() & got.keys())
+    changed += sum(int(path.read_text()) for path in place.glob("*.conflicts"))
+    return len(want), len(got), len(want.keys() - got.keys()), len(got.keys() - want.keys()) + changed
 
 
 async def _stored(place: Path) -> list[ev.Event]:
