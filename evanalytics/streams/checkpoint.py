@@ -14,6 +14,7 @@ import polars as pl
 from evanalytics.exceptions import StreamError
 from evanalytics.streams.feeds import Offset
 from evanalytics.streams.graph import Graph
+from evanalytics.streams.graph_state import Memory
 from evanalytics.streams.nodes import AggregatorNode, DedupeNode, JoinNode, SourceNode
 from evanalytics.streams.state import from_bytes, to_bytes
 
@@ -28,8 +29,6 @@ _TABLES = """
     CREATE TABLE memory (node VARCHAR, part VARCHAR, name VARCHAR, data BLOB);
     CREATE TABLE pending (sink VARCHAR, place INTEGER, data BLOB);
     CREATE TABLE counted (node VARCHAR, part VARCHAR, what VARCHAR, rows BIGINT)"""
-
-Memory = dict[tuple[str, str, str], pl.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Offset:
     """How far a source has been read.
 
     Attributes:
-        position: Events read so far.
+        position: Events read so far; of a log, the `seq` of the next one.
         last_id: The id of the last of them.
     """
 

@@ -337,7 +337,7 @@ class LiveRun:
     async def _read_log(self) -> bool:
         assert isinstance(self._source, EventLog)
         size = self._options.micro_batch.max_batch_size
-        pieces = batches_of_log(self._source, size, self._offset, payload=self._state.needs_payload)
+        pieces = batches_of_log(self._source, size, self._offset, self._state)
         while not self._stopping.is_set():
             piece = await self._blocking(next, pieces, None)
             if piece is None:

@@ -16,6 +16,9 @@ from evanalytics.logs.typed_events import EventColumns, Refused
 from evanalytics.streams.feeds import Offset
 from evanalytics.streams.graph_state import GraphState
 
+_FILTERED = ("FILTER", "SELECTION")
+"""One of these is in the plan of a log of which only some events are wanted."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
@@ -58,30 +61,33 @@ class EventBatches:
         return MicroBatch(_log(frame, self._schema, payloads), len(events), offset, refused)
 
 
-def batches_of_log(log: EventLog, size: int, before: Offset, *, payload: bool) -> Iterator[MicroBatch]:
-    """Yield the micro-batches of a log behind an offset.
+def batches_of_log(log: EventLog, size: int, before: Offset, state: GraphState) -> Iterator[MicroBatch]:
+    """Yield the micro-batches of a log, behind an offset whose position is the `seq` to begin with.
 
-    Args:
-        log: The log, whose `seq` counts from 0.
-        size: Rows of a micro-batch.
-        before: Where to begin.
-        payload: Whether the payloads' text is needed as well.
+    Only the columns that the graph reads are read, unless it asks for payloads as well.
     """
-    rest = EventLog(
-        log.lazy.filter(pl.col(SEQ) >= before.position),
-        schema=log.schema,
-        report=log.report,
-        payloads=log._payloads,
-    )
-    position = before.position
-    frames: Iterable[pl.DataFrame] = rest.batches(size)
+    payload = state.needs_payload
+    frames: Iterable[pl.DataFrame] = _frames(log, size, before.position, None if payload else state.reads)
     for frame in log._payloads.attach(frames) if payload else frames:
-        if frame.is_empty():
-            continue
-        position += len(frame)
         texts = frame.select(SEQ, PAYLOAD) if payload else None
         small = _log(frame.drop(PAYLOAD) if payload else frame, log.schema, _Texts(texts))
-        yield MicroBatch(small, len(frame), Offset(position, frame["id"][-1]), [])
+        yield MicroBatch(small, len(frame), Offset(int(frame[SEQ][-1]) + 1), [])
+
+
+def _frames(log: EventLog, size: int, first: int, columns: list[str] | None) -> Iterator[pl.DataFrame]:
+    """Yield a log's rows from a `seq` on, never more than one frame ahead.
+
+    `collect_batches` reads a whole file ahead of a slow consumer; a slice of an unfiltered log costs
+    no more than its own rows.
+    """
+    lazy = log.lazy if columns is None else log.lazy.select(columns)
+    if any(word in lazy.explain() for word in _FILTERED):
+        frames = lazy.filter(pl.col(SEQ) >= first).collect_batches(chunk_size=size, maintain_order=True)
+        yield from (frame for frame in frames if len(frame))
+        return
+    while len(frame := lazy.slice(first, size).collect()):
+        yield frame
+        first += len(frame)
 
 
 class _OfEvents:

@@ -13,7 +13,9 @@ from evanalytics.streams.aggregation import LAST, NOW
 from evanalytics.streams.aggregators import WindowedCounter
 from evanalytics.streams.graph_state import GraphState
 from evanalytics.streams.join_state import JoinState
+from evanalytics.streams.source_state import SourceStates
 from evanalytics.streams.state import TOP, DedupeState, KeyMarks
+from evanalytics.streams.watermark import NEVER
 from evanalytics.streams.window_state import Passed, SituationState, _Panes
 from tests.agreement import test_live_streams as agreement
 
@@ -32,13 +34,13 @@ def is_caught(*, restarts: bool = False) -> bool:
 
 def watermark_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """Each micro-batch begins with a new watermark."""
-    true = GraphState._sources
+    true = SourceStates.push
 
-    def sources(self: GraphState, log: Any) -> Any:
-        self._latest = dict.fromkeys(self._latest, -(2**60))
+    def push(self: SourceStates, log: Any) -> Any:
+        self.latest = dict.fromkeys(self.latest, NEVER)
         return true(self, log)
 
-    patch.setattr(GraphState, "_sources", sources)
+    patch.setattr(SourceStates, "push", push)
 
 
 def watermark_is_taken_behind_the_filter(patch: pytest.MonkeyPatch) -> None:

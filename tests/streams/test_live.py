@@ -11,6 +11,7 @@ import pytest
 
 import evanalytics as ev
 from evanalytics.exceptions import ColumnError, StreamError
+from evanalytics.logs.typed_events import declared_schema
 from tests.streams.order_stream import SCHEMA, build, log_of, one_by_one, order_events, replayed
 
 SMALL = ev.BatchPolicy(max_batch_size=50, flush_interval="1h")
@@ -228,6 +229,48 @@ async def test_refused_events_can_go_to_a_file(tmp_path: Path) -> None:
 
     (record,) = read_quarantine(tmp_path / "bad.ndjson")
     assert ev.Event.from_json(record.raw or "").data == ["no object"]
+
+
+@pytest.mark.parametrize("source", ["log", "filtered log", "events"])
+async def test_filter_that_only_events_can_decide_is_the_same_live(source: str) -> None:
+    events = order_events(200)
+    odd = {"$or": [{"data.tags": "x"}, {"data.total": {"$exists": True}, "data.orderId": "o3"}]}
+
+    def pipeline(rows: list[str]) -> ev.StreamProcessor:
+        processor = ev.StreamProcessor("odd")
+        node = processor.add_source("in", types=["order.created"]).connect_to(
+            processor.add_node("split", ev.FilterNode({"odd": ev.filter(odd)}))
+        )
+        sink = ev.SinkNode(lambda batch: rows.extend(batch["id"]))
+        node.connect_to(processor.add_node("sink", sink), "odd")
+        return processor
+
+    events = [
+        ev.Event(
+            id=e.id, type=e.type, source=e.source, time=e.time, data={**e.data, "tags": ["x", "y"][: n % 3]}
+        )
+        for n, e in enumerate(events)
+    ]
+    log = log_of(events)
+    want = {e.id for e in events if e.type == "order.created" and ev.filter(odd)(e)}
+    rows: list[str] = []
+    if source == "events":
+        run = await pipeline(rows).start(one_by_one(events), schema=schema_with_tags(), micro_batch=SMALL)
+    else:
+        narrow = {"data.orderId": "o3"}
+        log = log.where(ev.filter(narrow)) if source == "filtered log" else log
+        want = {e.id for e in events if e.type == "order.created" and ev.filter(narrow)(e)}
+        run = await pipeline(rows).start(log, micro_batch=SMALL)
+    await run.wait()
+
+    assert set(rows) == want
+    assert len(want) > 0
+
+
+def schema_with_tags() -> ev.LogSchema:
+    from dataclasses import replace
+
+    return replace(declared_schema(SCHEMA), json_paths={"data.tags": "arrays"})
 
 
 async def test_iterator_without_a_schema_is_refused() -> None:
