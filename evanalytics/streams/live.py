@@ -5,57 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
-from evanalytics.batching.policy import BatchPolicy
 from evanalytics.batching.processor import BatchProcessor
-from evanalytics.clock import Clock, wait_all
-from evanalytics.delivery.policy import DeliveryPolicy
+from evanalytics.clock import wait_all
 from evanalytics.durations import Duration, duration_ns, parse_duration
 from evanalytics.event import Event
 from evanalytics.exceptions import BatchError, DeliveryError, EvAnalyticsError, StreamError
-from evanalytics.logs.log import EventLog, LogSchema
+from evanalytics.logs.log import EventLog
 from evanalytics.logs.typed_events import Refused
 from evanalytics.streams.checkpoint import Checkpoint, CheckpointFile
-from evanalytics.streams.checks import comes_from
 from evanalytics.streams.feeds import Feed, Offset, Source, feed_of, schema_for
-from evanalytics.streams.graph import Graph, Port
-from evanalytics.streams.graph_state import GraphState, Outputs, visible
+from evanalytics.streams.graph import Graph
+from evanalytics.streams.graph_state import GraphState, Outputs
+from evanalytics.streams.live_options import LiveOptions
 from evanalytics.streams.metrics import RunMetrics
 from evanalytics.streams.micro_batches import EventBatches, MicroBatch, batches_of_log
-from evanalytics.streams.nodes import AggregatorNode, SinkNode
+from evanalytics.streams.outlets import Outlets
 from evanalytics.streams.quarantine import RefusedEvents
-from evanalytics.streams.sink_line import SinkLine
 from evanalytics.streams.staging import all_types
-from evanalytics.throttling.manager import ThrottleManager
 
 Result = TypeVar("Result")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOG = logging.getLogger("evanalytics.streams")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveOptions:
-    """How a graph runs; `StreamProcessor.start` says what each of these means."""
-
-    schema: LogSchema | Mapping[str, Any] | None = None
-    micro_batch: BatchPolicy
-    checkpoint: Path | None = None
-    checkpoint_interval: Duration = "5s"
-    delivery: DeliveryPolicy
-    throttle: ThrottleManager | None = None
-    clock: Clock
-    from_beginning: bool = True
-    quarantine: Path | None = None
-    handle_signals: bool = False
-    on_output: Callable[[Outputs], object] | None = None
 
 
 class LiveRun:
@@ -88,10 +65,10 @@ class LiveRun:
         self._file: CheckpointFile | None = None
         self._is_finished = False
         self._main: asyncio.Task[None] | None = None
-        self._sinks: dict[str, SinkLine] = {}
         self._batches: BatchProcessor[Event]
         self._quarantine = RefusedEvents(options.quarantine)
         self.metrics = RunMetrics(self._clock.monotonic_ns())
+        self._outlets = Outlets(graph, options, self.metrics, self._fail)
 
     async def begin(self) -> None:
         """Read the checkpoint, if there is one, and start the tasks."""
@@ -138,13 +115,13 @@ class LiveRun:
     @property
     def undelivered(self) -> dict[str, pl.DataFrame]:
         """By sink, the rows that it has not acknowledged."""
-        held = {name: sink.unacknowledged for name, sink in self._sinks.items()}
+        held = self._outlets.unacknowledged
         return {name: pl.concat(frames) for name, frames in held.items() if frames}
 
     def queues(self) -> pl.DataFrame:
         """Return how much is held: columns `queue` (String), `rows` (Int64)."""
         waiting = self._batches.held if self._feed is not None else 0
-        rows = [("events", waiting), *((name, sink.held) for name, sink in self._sinks.items())]
+        rows = [("events", waiting), *self._outlets.held]
         return pl.DataFrame(rows, schema={"queue": pl.String, "rows": pl.Int64}, orient="row")
 
     def memory(self) -> pl.DataFrame:
@@ -206,11 +183,6 @@ class LiveRun:
             max_held=2 * size,
             dead_letter=lambda events, error: self._fail(error),
         )
-        self._sinks = {
-            name: self._line(name, node)
-            for name, node in self._graph.nodes.items()
-            if isinstance(node, SinkNode)
-        }
         saved = await self._open_checkpoint()
         if self._feed is not None:
             begun = await self._feed.begin(None if saved is None else saved.offset)
@@ -234,26 +206,6 @@ class LiveRun:
             _LOG.info("continued", extra={"processor": self._graph.name, "position": saved.offset.position})
         return saved
 
-    def _line(self, name: str, node: SinkNode) -> SinkLine:
-        port = self._port_of(name)
-        above = comes_from(self._graph, port, (AggregatorNode,))
-        windows = self._graph.nodes[above] if above is not None else None
-        return SinkLine(
-            node,
-            f"{self._graph.name}/{name}",
-            windows.key_columns if isinstance(windows, AggregatorNode) else (),
-            clock=self._clock,
-            delivery=self._options.delivery,
-            throttle=self._options.throttle,
-            on_failure=self._fail,
-            on_request=lambda record: self.metrics.requested(
-                name, len(record.starts_ns), record.finished_ns - record.released_ns
-            ),
-        )
-
-    def _port_of(self, name: str) -> Port:
-        return next(iter(self._graph.inputs(name).values()))[0]
-
     # the run
 
     async def _run(self) -> None:
@@ -268,17 +220,14 @@ class LiveRun:
             raise self._error
 
     async def _work(self) -> None:
-        for name, frames in self._pending.items():
-            for frame in frames:
-                await self._sinks[name].add(frame)
+        await self._outlets.deliver_again(self._pending)
         ended = self._is_finished or await self._read()
         await self._batches.flush()
         if not self._is_finished and self._error is None and (ended or self._finish_at_stop):
             self._is_broken = True
             await self._deliver(await self._blocking(self._state.close))
             self._is_finished, self._is_broken = True, False
-        for sink in self._sinks.values():
-            await sink.flush()
+        await self._outlets.flush()
         if not self._is_broken:
             await self._save()
 
@@ -289,9 +238,7 @@ class LiveRun:
             asyncio.get_running_loop().remove_signal_handler(number)
         with suppress(BatchError):
             await self._batches.close("0s")
-        for sink in self._sinks.values():
-            with suppress(BatchError):
-                await sink.close("0s")
+        await self._outlets.close()
         self._release()
         _LOG.info("ended", extra={"processor": self._graph.name, "position": self._offset.position})
 
@@ -369,11 +316,7 @@ class LiveRun:
 
     async def _deliver(self, outputs: Outputs) -> int:
         """Put rows into the sinks' lines; waits while these are full."""
-        rows = 0
-        for name, sink in self._sinks.items():
-            frame = visible(outputs[self._port_of(name)])
-            rows += len(frame)
-            await sink.add(frame)
+        rows = await self._outlets.deliver(outputs)
         if self._options.on_output is not None:
             self._options.on_output(outputs)
         return rows
@@ -381,10 +324,7 @@ class LiveRun:
     async def _save(self) -> None:
         self._saved_ns = self._clock.monotonic_ns()
         if self._file is not None:
-            await self._blocking(self._write, self._file, self._unacknowledged())
-
-    def _unacknowledged(self) -> dict[str, list[pl.DataFrame]]:
-        return {name: sink.unacknowledged for name, sink in self._sinks.items()}
+            await self._blocking(self._write, self._file, self._outlets.unacknowledged)
 
     def _write(self, file: CheckpointFile, pending: dict[str, list[pl.DataFrame]]) -> None:
         counts = self._state.counts.rows()

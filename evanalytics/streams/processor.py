@@ -24,7 +24,8 @@ from evanalytics.streams.explain import explain
 from evanalytics.streams.feeds import Source
 from evanalytics.streams.graph import GraphBuilder
 from evanalytics.streams.graph_state import Outputs
-from evanalytics.streams.live import LiveOptions, LiveRun
+from evanalytics.streams.live import LiveRun
+from evanalytics.streams.live_options import LiveOptions
 from evanalytics.streams.result import StreamResult
 from evanalytics.streams.staging import needed_columns
 from evanalytics.throttling.manager import ThrottleManager
@@ -141,6 +142,12 @@ class StreamProcessor(GraphBuilder):
         Raises:
             StreamError: Something is wrong with the graph, it runs already, or the checkpoint is not its own.
             ColumnError: The schema cannot be had.
+
+        Example:
+            >>> async def watch(processor, service):
+            ...     async with processor:
+            ...         run = await processor.start(service, checkpoint="orders.checkpoint.duckdb")
+            ...         await run.wait()
         """
         if self._run is not None and self._run.is_running:
             raise StreamError(f"{self.name}: is running already; stop it first")

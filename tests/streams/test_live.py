@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import signal
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import polars as pl
@@ -77,7 +81,7 @@ async def test_stop_delivers_what_was_read_and_closes_windows() -> None:
     processor, joined, metrics = build()
     all_read = asyncio.Event()
 
-    async def endless() -> ...:
+    async def endless() -> AsyncIterator[ev.Event]:
         for event in events:
             yield event
         all_read.set()
@@ -135,6 +139,67 @@ async def test_sink_that_keeps_failing_ends_the_run_and_hands_rows_back() -> Non
     assert tasks_left() == set()
 
 
+async def test_lost_acknowledgements_double_nothing() -> None:
+    events, draw = order_events(1_500), random.Random(3)
+    processor, joined, metrics = build()
+
+    async def forgetful(batch: pl.DataFrame) -> None:
+        await joined.take(batch)
+        if draw.random() < 0.3:
+            raise TimeoutError("no answer")
+
+    processor.graph.nodes["joined-data-sink"] = ev.SinkNode(forgetful, batch_size=20)
+    patient = ev.DeliveryPolicy(max_in_flight=1, retry=ev.Retry(max_attempts=50, base="1us", max_delay="1us"))
+    run = await processor.start(log_of(events), micro_batch=SMALL, delivery=patient)
+    await run.wait()
+
+    assert (joined.rows, metrics.rows) == replayed(events)
+    assert joined.received > len(joined.rows)
+    assert joined.changed == []
+
+
+async def test_sinks_wait_for_tokens() -> None:
+    processor, joined, metrics = build()
+    throttle = ev.ThrottleManager(ev.ThrottlePolicy(ev.RateLimit(1_000_000, "1s")))
+
+    run = await processor.start(log_of(order_events(200)), micro_batch=SMALL, throttle=throttle)
+    await run.wait()
+
+    assert throttle.statistics("publish").granted == joined.calls + metrics.calls > 2
+
+
+async def test_signal_stops_the_run_as_stop_does() -> None:
+    events = order_events(200)
+    processor, joined, metrics = build()
+    all_read = asyncio.Event()
+
+    async def endless() -> AsyncIterator[ev.Event]:
+        for event in events:
+            yield event
+        all_read.set()
+        await asyncio.Event().wait()
+
+    run = await processor.start(endless(), schema=SCHEMA, micro_batch=SMALL, handle_signals=True)
+    await all_read.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await run.wait()
+
+    assert (joined.rows, metrics.rows) == replayed(events)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+async def test_processor_as_a_context_stops_its_run() -> None:
+    events = order_events(100)
+    processor, _, _ = build()
+
+    async with processor:
+        run = await processor.start(log_of(events), micro_batch=SMALL)
+        with pytest.raises(StreamError, match="is running already"):
+            await processor.start(log_of(events))
+
+    assert not run.is_running
+
+
 async def test_sink_that_hangs_does_not_keep_stop_from_returning() -> None:
     processor, _, _ = build()
     hangs, forever = asyncio.Event(), asyncio.Event()
@@ -176,7 +241,7 @@ async def test_slow_sink_slows_the_source() -> None:
     processor, joined, _ = build()
     given, gate, called = 0, asyncio.Event(), asyncio.Event()
 
-    async def counted() -> ...:
+    async def counted() -> AsyncIterator[ev.Event]:
         nonlocal given
         for event in events:
             given += 1
