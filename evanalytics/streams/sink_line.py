@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import polars as pl
@@ -62,6 +64,7 @@ class SinkLine:
         self._on_failure = on_failure
         self._parts: list[_Part] = []
         self._has_failed = False
+        self._thread = _SinkThread()
         dispatcher = Dispatcher(
             self._send,
             delivery,
@@ -107,7 +110,10 @@ class SinkLine:
 
     async def close(self, timeout: Duration | None) -> None:
         """Take no more rows; what is not acknowledged when the time is up stays unacknowledged."""
-        await self._batches.close(timeout)
+        try:
+            await self._batches.close(timeout)
+        finally:
+            self._thread.close()
 
     async def _send(self, items: list[tuple[_Part, int]]) -> None:
         if self._has_failed:
@@ -126,34 +132,54 @@ class SinkLine:
         if inspect.iscoroutinefunction(process):
             await process(batch)
             return
-        answer = await in_thread(partial(process, batch))
+        answer = await self._thread.run(partial(process, batch))
         if inspect.isawaitable(answer):
             await answer
 
 
-async def in_thread(call: Callable[[], Any]) -> Any:
-    """Return what a blocking call returns, which runs in a thread of its own.
+class _SinkThread:
+    """One thread for the calls of a plain function, one after the other.
 
-    The thread is a daemon: one that hangs keeps neither the loop nor the interpreter from ending.
+    It is a daemon: a call that hangs keeps neither the loop nor the interpreter from ending.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
 
-    def tell(result: Any, error: BaseException | None) -> None:
-        if not done.done():
-            done.set_exception(error) if error is not None else done.set_result(result)
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
 
-    def run() -> None:
-        result, failure = None, None
-        try:
-            result = call()
-        except BaseException as error:  # noqa: BLE001  whoever waits is told
-            failure = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(tell, result, failure)
+    async def run(self, call: Callable[[], Any]) -> Any:
+        """Return what a blocking call returns."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="evanalytics-sink", daemon=True)
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+        self._calls.put(partial(_answer, call, loop, done))
+        return await done
 
-    threading.Thread(target=run, name="evanalytics-sink", daemon=True).start()
-    return await done
+    def close(self) -> None:
+        """Let the thread end, once its call has returned."""
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+def _answer(call: Callable[[], Any], loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any]) -> None:
+    """Call, and tell a future of a loop what came of it."""
+    result, failure = None, None
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001  whoever waits is told
+        failure = error
+    with suppress(RuntimeError):  # the loop is gone
+        loop.call_soon_threadsafe(_tell, done, result, failure)
+
+
+def _tell(done: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
+    if not done.done():
+        done.set_exception(failure) if failure is not None else done.set_result(result)
 
 
 def _frame(items: list[tuple[_Part, int]]) -> pl.DataFrame:
