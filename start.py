@@ -33,6 +33,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     ],
     "format": [["-m", "ruff", "format", "."], ["-m", "ruff", "check", "--fix", "."]],
     "bench": [["-m", "tests.benchmarks"]],
+    "soak": [["-m", "tests.soak"]],
     "setup": [],
 }
 

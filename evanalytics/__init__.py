@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from evanalytics.logs.synthetic import write_sample as write_sample
     from evanalytics.lookup.catalog import LogCatalog as LogCatalog
     from evanalytics.lookup.existence import EventFilterService as EventFilterService
+    from evanalytics.publisher import EventPublisher as EventPublisher
     from evanalytics.replay import Replay as Replay
     from evanalytics.service import EmbeddedEventService as EmbeddedEventService
     from evanalytics.service import EventServiceClient as EventServiceClient
+    from evanalytics.service.http import HttpEventServiceClient as HttpEventServiceClient
     from evanalytics.streams.aggregators import WindowedCounter as WindowedCounter
     from evanalytics.streams.aggregators import WindowedDistinct as WindowedDistinct
     from evanalytics.streams.aggregators import WindowedMax as WindowedMax
@@ -119,6 +121,8 @@ _HOMES = {
     "Replay": "replay",
     "EventServiceClient": "service",
     "EmbeddedEventService": "service",
+    "HttpEventServiceClient": "service.http",
+    "EventPublisher": "publisher",
     # batching, throttling, delivery
     "BatchPolicy": "batching.policy",
     "BatchProcessor": "batching.processor",

@@ -1,12 +1,14 @@
-"""The `evanalytics` command: opens the notebooks, writes sample logs, reports on a log."""
+"""The `evanalytics` command: opens the notebooks, writes and reads logs, serves an event store."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from evanalytics.exceptions import EvAnalyticsError
@@ -54,7 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="read a log and print what was found")
     read.add_argument("log", nargs="+", help="files, globs or folders")
     read.set_defaults(run=_read)
+    _add_serve(commands)
     return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser(
+        "serve", help="serve an event store over HTTP; the API key comes from EVANALYTICS_API_KEY"
+    )
+    serve.add_argument("--db", required=True, help="the DuckDB file; made where there is none")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8787, help="the port; 0: a free one (default: 8787)")
+    serve.add_argument("--limit", type=int, help="requests per second and operation (default: no limit)")
+    serve.add_argument("--max-body", type=int, default=16, help="MiB that a request may have (default: 16)")
+    serve.set_defaults(run=_serve)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -80,6 +95,23 @@ def _read(options: argparse.Namespace) -> int:
     from evanalytics.logs.reader import read_log
 
     print(read_log(options.log).report)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from evanalytics.service.serving import serve
+    from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
+
+    limit = None if options.limit is None else RateLimit(options.limit, "1s", kind="token_bucket")
+    serving = serve(
+        options.db,
+        host=options.host,
+        port=options.port,
+        throttle=ThrottlePolicy(limit),
+        max_body_bytes=options.max_body * 2**20,
+        say=partial(print, flush=True),
+    )
+    asyncio.run(serving)
     return 0
 
 

@@ -111,6 +111,22 @@ class QueryError(ServiceError, ValueError):
     """A question that the event service cannot answer, for it makes no sense."""
 
 
+class ServiceAccessError(ServiceError):
+    """The event service wants an API key, and got none or a wrong one."""
+
+
+class ServiceUnavailableError(ServiceError):
+    """The event service could not be reached, did not answer in time, or has too much to do.
+
+    Attributes:
+        retry_after_s: How many seconds it asks to be left alone, if it does.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class CatalogError(EvAnalyticsError, RuntimeError):
     """A catalog of logs that is damaged, or that no longer fits the files it speaks of."""
 

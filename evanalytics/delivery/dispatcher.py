@@ -102,11 +102,17 @@ class Dispatcher(Generic[T]):
         return collecting
 
     def call(
-        self, operation: str, call: Callable[[], Awaitable[Any]], *, tokens: int = 1
+        self, operation: str, call: Callable[[], Awaitable[Any]], *, tokens: int = 1, events: int = 0
     ) -> asyncio.Future[Any]:
-        """Send one call that carries no events, such as a query, through an operation's lane.
+        """Send one call, such as a query, through an operation's lane.
 
         The future ends with its result or raises its `DeliveryError`; cancelling it withdraws the call.
+
+        Args:
+            operation: Whose lane, slots and tokens.
+            call: Makes the call; awaited at each attempt.
+            tokens: What each attempt costs.
+            events: How many events it carries, for its record.
 
         Raises:
             ClosedError: The dispatcher is closed.
@@ -115,7 +121,7 @@ class Dispatcher(Generic[T]):
         if self._is_closed:
             raise ClosedError("the dispatcher is closed; the call was not accepted")
         self._throttle.check(operation, tokens)
-        return self._lane(operation).submit(call, tokens=tokens, events=0).outcome
+        return self._lane(operation).submit(call, tokens=tokens, events=events).outcome
 
     async def close(self, timeout: Duration | None = None) -> None:
         """Accept nothing more, and return once all is finished or the timeout has passed.

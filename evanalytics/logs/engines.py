@@ -44,6 +44,10 @@ class FrameEngine(Protocol):
         """Return a frame that is computed now, if keeping it is cheaper than computing it again."""
         ...
 
+    def share(self, frame: Frame) -> Frame:
+        """Return a frame of which several others will be made, computed now if that is cheaper."""
+        ...
+
     def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
         """Return a frame with the highest value of a column up to each row, in the order of `seq`.
 
@@ -101,6 +105,10 @@ class PolarsEngine:
     def keep(self, frame: Frame) -> Frame:
         """Return a frame that is computed now: in memory, columns that do not change are not copied."""
         return self.hold(frame)
+
+    def share(self, frame: Frame) -> Frame:
+        """Return the frame as it is: choosing rows in memory again is quick, and a copy takes memory."""
+        return frame
 
     def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
         """Return a frame with the highest value so far; rows must stand in the order of `seq`."""
@@ -164,6 +172,10 @@ class DuckDBEngine:
     def keep(self, frame: Frame) -> Frame:
         """Return the frame as it is: writing a table costs more than its few expressions."""
         return frame
+
+    def share(self, frame: Frame) -> Frame:
+        """Return the frame in a table of its own."""
+        return self.hold(frame)
 
     def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
         """Return a frame with the highest value so far."""

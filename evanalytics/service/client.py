@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, TypedDict
 
 from evanalytics.event import Event
 from evanalytics.filters.filter import Filter
@@ -16,6 +16,20 @@ Names = str | Iterable[str] | None
 Sort = Literal["asc", "desc"]
 FilterLike = Filter | Mapping[str, Any]
 """A filter, or the document of one."""
+
+
+class QueryArguments(TypedDict, total=False):
+    """The keywords of `query_events`, for whoever passes them on."""
+
+    types: Names
+    sources: Names
+    start: datetime | None
+    end: datetime | None
+    after_id: str | None
+    limit: int
+    sort: Sort
+    filter: FilterLike | None
+
 
 NAMED_CONFLICTS = 20
 """How many conflicting ids a result names."""

@@ -88,7 +88,7 @@ def _refusal(path: str, error: Exception) -> ServiceError:
     who = f"another process (pid {pid[1]})" if pid else "another process"
     return ServiceLockedError(
         f"{path} is open in {who}, and DuckDB lets in one at a time: "
-        f"close it there (a notebook: shut its kernel down), or share it with `evanalytics serve {path}`"
+        f"close it there (a notebook: shut its kernel down), or share it with `evanalytics serve --db {path}`"
     )
 
 

@@ -24,7 +24,8 @@ from evanalytics.logs.integrity import write_parquet
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.reader import read_log
 from evanalytics.service.client import FilterLike, Names, PublishResult, Sort
-from evanalytics.service.rows import frame_of_events, frame_of_log, gathered
+from evanalytics.service.group_commit import GroupCommit
+from evanalytics.service.rows import frame_of_log, gathered
 from evanalytics.service.selection import Selection
 from evanalytics.service.store import open_store, release_store
 from evanalytics.service.subscription import StoreSubscription
@@ -77,6 +78,7 @@ class EmbeddedEventService:
         self._store = open_store(os.fspath(path), self, memory_limit=memory_limit)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="event-store-write")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="event-store-read")
+        self._commits = GroupCommit(self._store, self._writer)
         self._subscriptions: WeakSet[StoreSubscription] = WeakSet()
         self._closed = False
 
@@ -95,7 +97,8 @@ class EmbeddedEventService:
             ServiceError: The file could not be written.
             ClosedError: The service is closed.
         """
-        return await self._write(self._publish, list(events))
+        self._refuse_if_closed()
+        return await asyncio.wrap_future(self._commits.publish(list(events)))
 
     async def query_events(
         self,
@@ -148,7 +151,12 @@ class EmbeddedEventService:
         return await self._read(self._store.get, event_id)
 
     def subscribe(
-        self, *, types: Names = None, name: str | None = None, filter: FilterLike | None = None
+        self,
+        *,
+        types: Names = None,
+        name: str | None = None,
+        filter: FilterLike | None = None,
+        after: int | None = None,
     ) -> StoreSubscription:
         """Return the events that are published from this call on; `Subscription` has the rules.
 
@@ -156,9 +164,11 @@ class EmbeddedEventService:
             types: Only events of these types.
             name: Continue where the subscription of this name stopped, if there was one.
             filter: Only events that match this filter, or filter document.
+            after: Begin behind this position instead: 0 is that of the first event kept, -1 the beginning.
 
         Raises:
             FilterError: The filter document cannot be read.
+            QueryError: There is no such position.
             ServiceError: A subscription of this name is open already.
             ClosedError: The service is closed.
 
@@ -170,6 +180,8 @@ class EmbeddedEventService:
         """
         self._refuse_if_closed()
         chosen = None if filter is None else read_filter(filter)
+        if after is not None and not -1 <= after < self.event_count:
+            raise QueryError(f"after: from -1 to {self.event_count - 1} (the last event), got {after!r}")
         subscription = StoreSubscription(
             self._store,
             selection=Selection.of(types, within=chosen.bounds if chosen else None),
@@ -177,9 +189,27 @@ class EmbeddedEventService:
             read=self._read,
             write=self._write,
             holds=chosen.predicate if chosen else None,
+            after=after,
         )
         self._subscriptions.add(subscription)
         return subscription
+
+    def bookmark(self, name: str) -> int | None:
+        """Return the position behind which the subscription of a name continues; None if there was none."""
+        return self._store.bookmarks.get(name)
+
+    async def move_bookmark(self, name: str, position: int) -> None:
+        """Store the position behind which the subscription of a name continues.
+
+        Raises:
+            QueryError: There is no such position.
+            ServiceError: The file could not be written.
+            ClosedError: The service is closed.
+        """
+        if not -1 <= position < self.event_count:
+            raise QueryError(f"position: from -1 to {self.event_count - 1}, got {position!r}")
+        self._store.bookmarks[name] = position
+        await self._write(self._store.save_bookmarks)
 
     async def import_log(self, log: EventLog, *, progress: bool = True) -> PublishResult:
         """Add the events of a log in the log's order, in bounded memory.
@@ -296,9 +326,6 @@ class EmbeddedEventService:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise ClosedError(f"the event service on {self._store.path} is closed")
-
-    def _publish(self, events: list[Event]) -> PublishResult:
-        return self._store.append(frame_of_events(events))
 
     def _import(self, batch: pl.DataFrame) -> PublishResult:
         return self._store.append(frame_of_log(batch))

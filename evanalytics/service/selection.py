@@ -46,8 +46,8 @@ class Selection:
                 raise QueryError(f"{name}: needs a datetime with a time zone, got {bound!r}; say tzinfo=UTC")
         bounds = within or Bounds()
         return cls(
-            types=_both(_listed(types), bounds.types),
-            sources=_both(_listed(sources), bounds.sources),
+            types=_both(listed(types), bounds.types),
+            sources=_both(listed(sources), bounds.sources),
             start=max(filter(None, (start, bounds.start)), default=None),
             end=min(filter(None, (end, bounds.end)), default=None),
         )
@@ -59,7 +59,8 @@ def _both(names: list[str] | None, others: frozenset[str] | None) -> list[str] |
     return sorted(others) if names is None else [name for name in names if name in others]
 
 
-def _listed(names: Names) -> list[str] | None:
+def listed(names: Names) -> list[str] | None:
+    """Return names as a list; None where there is no choice of them."""
     if names is None:
         return None
     return [names] if isinstance(names, str) else list(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,7 +43,7 @@ _INSERT = """
 _SAME_ID_AT = "SELECT w.row, e.seq FROM wanted w JOIN events e ON e.seq = w.seq WHERE e.id = w.id"
 _SAME_ID = "SELECT w.row, e.seq FROM wanted w JOIN events e ON e.id = w.id"
 _DIFFERING = """
-    SELECT r.id, r.type, r.source, r.ts, r.subject, r.data, r.extensions,
+    SELECT r.row, r.id, r.type, r.source, r.ts, r.subject, r.data, r.extensions,
         e.id, e.type, e.source, epoch_us(e.time), e.subject, e.data, e.extensions
     FROM repeated r JOIN events e ON e.seq = r.seq
     WHERE (r.type, r.source, r.ts, r.subject, r.data, r.extensions)
@@ -99,21 +99,23 @@ class EventStore:
 
     def append(self, rows: pl.DataFrame) -> PublishResult:
         """Add rows with new ids, all in one transaction; of equal ids the first one counts."""
+        return self.append_each([rows])[0]
+
+    def append_each(self, parts: Sequence[pl.DataFrame]) -> list[PublishResult]:
+        """Add the parts, in their order, all in one transaction; return each part's own result."""
+        rows = pl.concat(parts)
         with self._turn, self._explained():
             hashes = self._hash_ids(rows[ID])
             is_new = pl.Series(self._positions(rows[ID], hashes) == ABSENT) & rows[ID].is_first_distinct()
             fresh = rows.filter(is_new)
             if fresh.height:
                 self._insert(fresh, hashes[is_new.to_numpy()])
-            conflicting = self._conflicts(rows.filter(~is_new))
+            conflicting = self._conflicts(rows, ~is_new)
         for listener in list(self.listeners):
             listener.events_added()
-        return PublishResult(
-            accepted=fresh.height,
-            duplicates=rows.height - fresh.height,
-            conflicts=len(conflicting),
-            conflicting_ids=tuple(conflicting[:NAMED_CONFLICTS]),
-        )
+        ends = np.cumsum([part.height for part in parts]).tolist()
+        spans = [range(end - part.height, end) for part, end in zip(parts, ends, strict=True)]
+        return [_result(is_new, conflicting, span) for span in spans]
 
     def position_of(self, event_id: str) -> int | None:
         """Return the position of an event, or None when there is no such id."""
@@ -227,16 +229,18 @@ class EventStore:
         self._index().add(hashes, positions)
         self.size += fresh.height
 
-    def _conflicts(self, repeated: pl.DataFrame) -> list[str]:
-        """Return the ids of rows that say something else than what is kept under their id."""
+    def _conflicts(self, rows: pl.DataFrame, is_repeated: pl.Series) -> dict[int, str]:
+        """Return, by row, the ids of those that say something else than what is kept under their id."""
+        repeated = rows.with_row_index("row").filter(is_repeated)
         if repeated.is_empty():
-            return []
+            return {}
         positions = self._positions(repeated[ID], self._hash_ids(repeated[ID]))
-        numbered = repeated.with_row_index("row").with_columns(pl.Series("seq", positions))
-        with self._views(repeated=numbered) as cursor:
+        with self._views(repeated=repeated.with_columns(pl.Series("seq", positions))) as cursor:
             pairs = cursor.execute(_DIFFERING).fetchall()
         half = len(COLUMNS)
-        return [pair[0] for pair in pairs if not same_event(pair[:half], pair[half:])]
+        return {
+            row: pair[0] for row, *pair in pairs if not same_event(tuple(pair[:half]), tuple(pair[half:]))
+        }
 
     def _sql(self, query: str, params: dict[str, Any] | None = None, **frames: pl.DataFrame) -> pl.DataFrame:
         with self._views(**frames) as cursor:
@@ -268,6 +272,18 @@ class EventStore:
             yield
         except duckdb.Error as error:
             raise ServiceError(f"event store {self.path}: {first_line(error)}") from error
+
+
+def _result(is_new: pl.Series, conflicting: dict[int, str], span: range) -> PublishResult:
+    """Return what became of the rows of one part."""
+    accepted = int(is_new[span.start : span.stop].sum())
+    ids = [event_id for row, event_id in conflicting.items() if row in span]
+    return PublishResult(
+        accepted=accepted,
+        duplicates=len(span) - accepted,
+        conflicts=len(ids),
+        conflicting_ids=tuple(ids[:NAMED_CONFLICTS]),
+    )
 
 
 def open_store(path: str, user: object, *, memory_limit: str) -> EventStore:

@@ -33,8 +33,9 @@ class StoreSubscription:
         read: Runner,
         write: Runner,
         holds: Predicate | None = None,
+        after: int | None = None,
     ) -> None:
-        """Begin behind the position of that name, or behind the last event there is."""
+        """Begin behind `after`, else behind the position of that name, else behind the last event."""
         if name is not None and any(other.name == name for other in store.listeners):
             raise ServiceError(f"subscription {name!r} is open already; close it, or choose another name")
         self.name = name
@@ -43,7 +44,8 @@ class StoreSubscription:
         self._selection = selection
         self._holds = holds
         last = store.size - 1
-        self._position = last if name is None else store.bookmarks.get(name, last)
+        known = None if name is None else store.bookmarks.get(name)
+        self._position = next((place for place in (after, known) if place is not None), last)
         self._given: int | None = None
         self._page: deque[tuple[int, Event]] = deque()
         self._closed = False
@@ -64,6 +66,37 @@ class StoreSubscription:
             raise StopAsyncIteration
         self._given, event = self._page.popleft()
         return event
+
+    @property
+    def position(self) -> int:
+        """Where it stands: everything up to here has been acknowledged, or is not asked for."""
+        return self._position
+
+    async def read_page(self) -> list[tuple[int, Event]]:
+        """Return the next events at once, up to 500, with their positions; none once it has caught up.
+
+        The page before counts as acknowledged. For whoever passes pages on; not to be mixed with iteration.
+        """
+        self._acknowledge()
+        self._loop = asyncio.get_running_loop()
+        self._added.clear()
+        last = self._store.size - 1
+        page: list[tuple[int, Event]] = await self._in_reader(self._read, self._position)
+        if page:
+            self._given = page[-1][0]
+        else:
+            self._move_to(max(last, self._position))
+        return page
+
+    async def wait_for_events(self) -> None:
+        """Return once events may have been added since the last page, or the subscription has ended."""
+        if not self._closed:
+            await self._added.wait()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
 
     async def commit(self) -> None:
         """Acknowledge everything handed out so far, and store the position."""
@@ -110,15 +143,12 @@ class StoreSubscription:
 
     async def _turn_page(self) -> None:
         """Store the position, then fetch the next page, or wait until there might be one."""
-        self._loop = asyncio.get_running_loop()
         if self.name is not None:
             await self._in_writer(self._store.save_bookmarks)
-        self._added.clear()
-        last = self._store.size - 1
-        self._page.extend(await self._in_reader(self._read, self._position))
+        self._page.extend(await self.read_page())
+        self._given = None  # `__anext__` hands them out one by one
         if not self._page:
-            self._move_to(last)
-            await self._added.wait()
+            await self.wait_for_events()
 
     def _read(self, after: int) -> list[tuple[int, Event]]:
         return self._store.page(self._selection, after=after, limit=_PAGE, holds=self._holds)

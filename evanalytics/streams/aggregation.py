@@ -56,6 +56,12 @@ def without_lag(frame: Frame, window: Window, span: Span) -> Frame:
     return frame.with_columns(window.pane(nw.col(TS), span).alias(PANE), zero)
 
 
+def for_figures(frame: Frame, node: AggregatorNode, window: Window) -> Frame:
+    """Return no more of each row than its windows, keys and values take."""
+    place = [SEQ, TS] if isinstance(window, SessionWindow) else [PANE, TS]
+    return frame.select(*dict.fromkeys([*place, _LAG, *node.key_columns, *node.read_columns]))
+
+
 def late_rows(frame: Frame, window: Window, key: Key, columns: Sequence[str]) -> Frame:
     """Return the rows that are late for windows: `columns`, and which windows, which key, how many."""
     late = frame.filter(nw.col(_LAG) > 0)

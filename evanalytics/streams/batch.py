@@ -10,7 +10,7 @@ from functools import partial
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.logs.engines import Frame, FrameEngine
+from evanalytics.logs.engines import Frame, FrameEngine, PolarsEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.streams.checks import Schemas, comes_from
 from evanalytics.streams.columns import is_hidden
@@ -81,7 +81,7 @@ class BatchReplay:
         frames = [self.frame(ports[0]) for ports in self._graph.inputs(name).values()]
         inputs = [frame for frame in frames if frame is not None]
         if len(inputs) < len(frames):
-            return  # its rows came by already, slice by slice
+            return  # its rows came by already, batch by batch
         if isinstance(node, JoinNode):
             self._join(name, node, inputs[0], inputs[1])
         elif isinstance(node, AggregatorNode):
@@ -90,9 +90,9 @@ class BatchReplay:
         elif isinstance(node, DedupeNode):
             self._put(name, deduplicated(self.context, name, node, inputs[0]))
         elif isinstance(node, SinkNode):
-            self._sink(name, inputs[0])
+            self._sink(name, inputs[0], self.context.engine)
         else:
-            self._put(name, self._stateless(name, node, inputs[0]))
+            self._put(name, self._stateless(name, node, inputs[0], self.context.engine))
 
     def _put(self, name: str, outputs: dict[str, Frame]) -> None:
         for output, frame in outputs.items():
@@ -104,8 +104,8 @@ class BatchReplay:
         self.context.counts.add(name, "", read=staged.rows[0], out=self.context.rows(frame))
         self._put(name, {OUT: frame})
 
-    def _stateless(self, name: str, node: Node, frame: Frame) -> dict[str, Frame]:
-        log, engine = self.context.log, self.context.engine
+    def _stateless(self, name: str, node: Node, frame: Frame, engine: FrameEngine) -> dict[str, Frame]:
+        log = self.context.log
         if isinstance(node, TransformNode):
             return {OUT: transformed(node, frame, log, engine)}
         assert isinstance(node, FilterNode)
@@ -113,14 +113,14 @@ class BatchReplay:
         for output, wanted in node.filters.items():
             frame = condition(wanted, flags[output], frame, log, engine)
         frame = engine.keep(frame)
-        self._count_filter(name, flags, frame)
+        groups = frame.group_by(*flags.values()).agg(n=nw.len().cast(nw.Int64))
+        self._count_filter(name, flags, engine.collect(groups))
         none = ~nw.any_horizontal(*(nw.col(flag) for flag in flags.values()), ignore_nulls=True)
         chosen = {output: nw.col(flag) for output, flag in flags.items()} | {UNMATCHED: none}
         return {output: frame.filter(flag).drop(*flags.values()) for output, flag in chosen.items()}
 
-    def _count_filter(self, name: str, flags: dict[str, str], frame: Frame) -> None:
-        groups = frame.group_by(*flags.values()).agg(n=nw.len().cast(nw.Int64))
-        seen, rest = self.context.engine.collect(groups), pl.lit(True)
+    def _count_filter(self, name: str, flags: dict[str, str], seen: pl.DataFrame) -> None:
+        rest = pl.lit(True)
         for output, flag in flags.items():
             met = pl.col(flag)
             first, rows = (int(seen.filter(which)["n"].sum()) for which in (rest & met, met))
@@ -143,15 +143,16 @@ class BatchReplay:
         plain = all(isinstance(node, _STATELESS) for _, node in nodes)
         return plain and all(self._is_stateless(next_edges) for next_edges in further)
 
-    def _push(self, edges: Iterable[Edge], frame: Frame) -> None:
-        """Let rows run along edges down to the sinks, and forget them."""
+    def _push(self, edges: Iterable[Edge], rows: pl.DataFrame) -> None:
+        """Let rows run along edges down to the sinks, and forget them; what is in memory polars does."""
+        engine = PolarsEngine()
         for edge in edges:
-            node = self._graph.nodes[edge.node]
+            node, frame = self._graph.nodes[edge.node], engine.load(rows)
             if isinstance(node, SinkNode):
-                self._sink(edge.node, frame)
+                self._sink(edge.node, frame, engine)
                 continue
-            for output, rows in self._stateless(edge.node, node, frame).items():
-                self._push(self._graph.consumers(Port(edge.node, output)), rows)
+            for output, further in self._stateless(edge.node, node, frame, engine).items():
+                self._push(self._graph.consumers(Port(edge.node, output)), engine.collect(further))
 
     def _feed(self, name: str, node: SinkNode) -> SinkFeed:
         port = next(iter(self._graph.inputs(name).values()))[0]
@@ -160,13 +161,13 @@ class BatchReplay:
         keys = windows.key_columns if isinstance(windows, AggregatorNode) else ()
         return SinkFeed(f"{self._graph.name}/{name}", node, keys)
 
-    def _sink(self, name: str, frame: Frame) -> None:
+    def _sink(self, name: str, frame: Frame, engine: FrameEngine) -> None:
         feed, rows = self._feeds.get(name), 0
         if feed is None:
-            rows = self.context.rows(frame)
+            rows = int(engine.collect(frame.select(nw.len())).item())
         else:
             visible = frame.select(*(c for c in frame.collect_schema() if not is_hidden(c)))
-            for batch in self.context.engine.batches(visible, _CHUNK):
+            for batch in engine.batches(visible, _CHUNK):
                 feed.add(batch)
                 rows += len(batch)
         self.context.counts.add(name, "", **{"in": rows})

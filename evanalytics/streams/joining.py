@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import narwhals.stable.v2 as nw
-import polars as pl
 
 from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.schema import SEQ, TS
@@ -19,10 +18,8 @@ NULL_KEY, IS_LATE = "__null_key", "__is_late"
 _JOIN_KEY, _BUCKET, _HOP = "__join_key", "__bucket", "__hop"
 _SAMPLED = 61
 """One row of so many is looked at to tell how many pairs there will be."""
-_SLICE = 2_000_000
-"""Candidate pairs that are worked on at a time where a key is hot."""
-_HOT = 6
-"""So many candidate pairs for each row, and the join goes by time as well."""
+_HOT = 8
+"""So many pairs of equal keys for each row, and the join goes by time as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def scaled(pairs: float | None) -> int:
 
 def is_hot(pairs: int, rows: int) -> bool:
     """Return whether a plain join of equal keys would be wasteful."""
-    return pairs > _HOT * rows + _SLICE
+    return pairs > _HOT * rows
 
 
 def pairs_of(left: Frame, right: Frame, node: JoinNode, engine: FrameEngine) -> Frame:
@@ -102,22 +99,6 @@ def bucketed_pairs(left: Frame, right: Frame, node: JoinNode, engine: FrameEngin
     near = _renamed(right, RIGHT, node.right_key, engine)
     near = near.with_columns(_bucket(nw.col(side_column(RIGHT, TS)), node).alias(_BUCKET))
     return _paired(wide.with_columns(bucket.alias(_BUCKET)).drop(_HOP), near, node, [_BUCKET])
-
-
-def slices(sides: Sides, node: JoinNode, engine: FrameEngine) -> Iterator[tuple[Frame, Frame]]:
-    """Yield both sides cut along time, so that a slice has about two million candidates at most.
-
-    Each left row is in one slice, together with all right rows that can be its partners.
-    """
-    counts = []
-    for frame, key in ((sides.left, node.left_key), (sides.right, node.right_key)):
-        keyed = engine.join_key(frame, key, _JOIN_KEY).with_columns(_bucket(nw.col(TS), node).alias(_BUCKET))
-        counts.append(engine.collect(keyed.group_by(_JOIN_KEY, _BUCKET).agg(n=nw.len().cast(nw.Int64))))
-    for low, high in _ranges(*counts):
-        of_left = _bucket(nw.col(TS), node)
-        left = sides.left.filter((of_left >= low) & (of_left <= high))
-        right = sides.right.filter((of_left >= low - 1) & (of_left <= high + 1))
-        yield left, right
 
 
 def select_columns(pairs: Frame, node: JoinNode) -> Frame:
@@ -179,17 +160,6 @@ def _renamed(frame: Frame, side: str, key: Key, engine: FrameEngine) -> Frame:
 
 def _bucket(ts: nw.Expr, node: JoinNode) -> nw.Expr:
     return floor_divided(ts, max(node.window_us, 1))
-
-
-def _ranges(left: pl.DataFrame, right: pl.DataFrame) -> Iterator[tuple[int, int]]:
-    """Yield ranges of the left side's buckets with about two million candidates each."""
-    near = pl.concat([right.with_columns(pl.col(_BUCKET) + k) for k in (-1, 0, 1)])
-    near = near.group_by(_JOIN_KEY, _BUCKET).agg(pl.col("n").sum())
-    both = left.join(near, on=[_JOIN_KEY, _BUCKET], how="inner")
-    load = both.group_by(_BUCKET).agg((pl.col("n") * pl.col("n_right")).sum().alias("pairs")).sort(_BUCKET)
-    number = (pl.col("pairs").cum_sum() - 1) // _SLICE
-    ranges = load.group_by(number.alias("slice")).agg(low=pl.col(_BUCKET).min(), high=pl.col(_BUCKET).max())
-    yield from ranges.sort("slice").select("low", "high").iter_rows()
 
 
 def _is_mark(name: str) -> bool:

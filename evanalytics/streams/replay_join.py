@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -15,6 +15,7 @@ from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, side_c
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.nodes import LATE, LATE_LEFT, LATE_RIGHT, OUT, UNMATCHED, JoinNode
 
+_BATCH_ROWS = 500_000
 _SIDE, _AT = "__side", "__at"
 _SEQ_OF = {LEFT: LEFT_SEQ, RIGHT: RIGHT_SEQ}
 _MARKS = (joining.NULL_KEY, joining.IS_LATE)
@@ -32,13 +33,13 @@ class JoinStep:
         self._context, self._name, self._node = context, name, node
         self.outputs: dict[str, Frame] = {}
 
-    def run(self, left: Frame, right: Frame, hand_on: Callable[[Frame], None] | None) -> None:
+    def run(self, left: Frame, right: Frame, hand_on: Callable[[pl.DataFrame], None] | None) -> None:
         """Join two frames.
 
         Args:
             left: The left rows, in the order of `seq`.
             right: The right rows.
-            hand_on: Takes pairs slice by slice where a key is hot, so that they are not kept; None:
+            hand_on: Takes pairs batch by batch where a key is hot, so that they are not kept; None:
                 keep them.
         """
         engine = self._context.engine
@@ -46,15 +47,15 @@ class JoinStep:
         candidates = joining.Sides(joining.can_match(sides.left), joining.can_match(sides.right))
         pairs, rows = joining.estimated_pairs(candidates, self._node, engine)
         hot = joining.is_hot(pairs, rows)
-        how = "on time buckets, slice by slice" if hot else "at once"
+        how = "on time buckets as well" if hot else "on the key"
         self._context.notes[self._name] = (
             f"about {pairs:,} pairs of equal keys in {rows:,} rows: joined {how}"
         )
-        parts = self._hot_pairs(candidates) if hot else iter([self._pairs(candidates)])
+        found = self._pairs(candidates, hot=hot)
         if hot and hand_on is not None:
-            matched = self._handed_on(parts, hand_on)
+            matched = self._handed_on(found, hand_on)
         else:
-            matched, hand_on = self._kept(parts), None
+            matched, hand_on = self._kept(found), None
         self._finish(sides, matched, hand_on)
 
     def _sides(self, left: Frame, right: Frame) -> joining.Sides:
@@ -64,11 +65,10 @@ class JoinStep:
         else:
             latest = context.latest(self._name, ()).alias(LATEST)
             left, right = (context.with_now(self._name, f, ()).with_columns(latest) for f in (left, right))
-        sides = [
-            context.engine.keep(joining.classified(frame, key, node.window_us))
-            for frame, key in ((left, node.left_key), (right, node.right_key))
-        ]
-        return joining.Sides(sides[0], sides[1])
+        return joining.Sides(
+            joining.classified(left, node.left_key, node.window_us),
+            joining.classified(right, node.right_key, node.window_us),
+        )
 
     def _with_now_of_both(self, left: Frame, right: Frame) -> tuple[Frame, Frame]:
         """Return both sides with each key's own watermark, for which the rows of both sides count."""
@@ -87,38 +87,33 @@ class JoinStep:
             out.append(context.engine.hold(joined.sort(SEQ)))
         return out[0], out[1]
 
-    def _pairs(self, sides: joining.Sides) -> Frame:
-        pairs = joining.pairs_of(sides.left, sides.right, self._node, self._context.engine)
-        return self._context.engine.hold(joining.select_columns(pairs, self._node))
+    def _pairs(self, sides: joining.Sides, *, hot: bool) -> Frame:
+        pairs_of = joining.bucketed_pairs if hot else joining.pairs_of
+        pairs = pairs_of(sides.left, sides.right, self._node, self._context.engine)
+        return joining.select_columns(pairs, self._node)
 
-    def _hot_pairs(self, sides: joining.Sides) -> Iterator[Frame]:
-        engine = self._context.engine
-        for left, right in joining.slices(sides, self._node, engine):
-            pairs = joining.bucketed_pairs(left, right, self._node, engine)
-            yield engine.hold(joining.select_columns(pairs, self._node))
+    def _kept(self, pairs: Frame) -> Frame:
+        held = self._context.engine.hold(pairs)
+        self.outputs[OUT] = held
+        self._context.counts.add(self._name, "", pairs=self._context.rows(held))
+        return held.select(LEFT_SEQ, RIGHT_SEQ)
 
-    def _kept(self, parts: Iterable[Frame]) -> Frame:
-        frames = list(parts)
-        empty = pl.DataFrame(schema=self._context.columns(self._name))
-        pairs = nw.concat(frames) if frames else self._context.engine.load(empty)
-        self.outputs[OUT] = pairs
-        self._context.counts.add(self._name, "", pairs=self._context.rows(pairs))
-        return pairs.select(LEFT_SEQ, RIGHT_SEQ)
-
-    def _handed_on(self, parts: Iterable[Frame], hand_on: Callable[[Frame], None]) -> Frame:
-        """Hand pairs on slice by slice; return the `seq`s of the rows that have matched."""
+    def _handed_on(self, pairs: Frame, hand_on: Callable[[pl.DataFrame], None]) -> Frame:
+        """Hand pairs on batch by batch; return the `seq`s of the rows that have matched."""
         both = {LEFT_SEQ: pl.Int64(), RIGHT_SEQ: pl.Int64()}
         total, seen = 0, [pl.DataFrame(schema=both)]
-        for part in parts:
-            total += self._context.rows(part)
+        for batch in self._context.engine.batches(pairs, _BATCH_ROWS):
+            total += len(batch)
             for column in both:
-                seqs = self._context.engine.collect(part.select(column).unique())
+                seqs = batch.select(pl.col(column).unique())
                 seen.append(seqs.select(pl.lit(None, pl.Int64).alias(c) if c != column else c for c in both))
-            hand_on(part)
+            hand_on(batch)
         self._context.counts.add(self._name, "", pairs=total)
         return self._context.engine.load(pl.concat(seen))
 
-    def _finish(self, sides: joining.Sides, matched: Frame, hand_on: Callable[[Frame], None] | None) -> None:
+    def _finish(
+        self, sides: joining.Sides, matched: Frame, hand_on: Callable[[pl.DataFrame], None] | None
+    ) -> None:
         """Count what became of each side's rows, and add those that stayed alone if they are wanted."""
         lone = []
         for side, frame, late in ((LEFT, sides.left, LATE_LEFT), (RIGHT, sides.right, LATE_RIGHT)):
@@ -129,7 +124,7 @@ class JoinStep:
                 lone.append(self._lone(side, frame, found, sides.right if side == LEFT else sides.left))
         if hand_on is not None:
             for frame in lone:
-                hand_on(frame)
+                hand_on(self._context.engine.collect(frame))
         elif lone:
             every = [self.outputs[OUT], *lone]
             names = every[0].collect_schema().names()

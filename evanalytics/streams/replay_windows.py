@@ -19,11 +19,11 @@ _AGAIN, _BEFORE = "__again", "__before"
 
 def aggregated(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame) -> Frame:
     """Return the windows of an aggregator's rows; what was late is counted."""
-    held = context.engine.hold(_input(context, name, node, frame))
-    rows, none_late = _lateness(context, held)
+    rows_in = context.engine.share(_input(context, name, node, frame))
+    rows, none_late = _lateness(context, rows_in)
     outputs = []
     for window in node.windows:
-        for key, lagged, late in _lagged(context, name, held, node, window, none_late=none_late):
+        for key, lagged, late in _lagged(context, name, rows_in, node, window, none_late=none_late):
             outputs.append(_windows(context, name, node, window, key, lagged))
             total = rows * window.panes
             part = f"{window.label} · {key_label(key)}"
@@ -90,18 +90,19 @@ def _lateness(context: ReplayContext, held: Frame) -> tuple[int, bool]:
 
 
 def _lagged(
-    context: ReplayContext, name: str, held: Frame, node: AggregatorNode, window: Window, *, none_late: bool
+    context: ReplayContext, name: str, frame: Frame, node: AggregatorNode, window: Window, *, none_late: bool
 ) -> Iterator[tuple[Key, Frame, int]]:
     """Yield for each key the rows with their pane and lag, and how many windows they have missed."""
     span = context.staged.span
-    if none_late or NOW in held.collect_schema():
+    if none_late or NOW in frame.collect_schema():
         lag = aggregation.without_lag if none_late else aggregation.with_lag
-        lagged = context.engine.keep(lag(held, window, span))
+        lagged = context.engine.keep(aggregation.for_figures(lag(frame, window, span), node, window))
         late = 0 if none_late else context.number(lagged, aggregation.missed())
         yield from ((key, lagged, late) for key in node.keys)
         return
     for key in node.keys:
-        lagged = context.engine.keep(aggregation.with_lag(context.with_now(name, held, key), window, span))
+        lagged = aggregation.with_lag(context.with_now(name, frame, key), window, span)
+        lagged = context.engine.keep(aggregation.for_figures(lagged, node, window))
         yield key, lagged, context.number(lagged, aggregation.missed())
 
 

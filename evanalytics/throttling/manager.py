@@ -77,6 +77,16 @@ class ThrottleManager:
         line.check(tokens)
         return line.try_take(tokens)
 
+    def wait_ns(self, operation: str, tokens: int = 1) -> int:
+        """Return in how many nanoseconds the tokens could be had if nobody else asked meanwhile.
+
+        Raises:
+            ThrottleError: The limit can never grant so many tokens at once.
+        """
+        line = self._line(operation)
+        line.check(tokens)
+        return max(line.meter.ready_ns(tokens) - self._now_ns(), 0)
+
     def throttle(self, operation: str, tokens: int = 1) -> Throttled:
         """Return an async context manager that acquires the tokens on entry."""
         return Throttled(self, operation, tokens)

@@ -43,8 +43,12 @@ class Histogram:
     def of(cls, latencies_ns: Int64Array, *, lost: int = 0) -> Histogram:
         """Return the histogram of latencies that are there already."""
         histogram = cls.empty(lost=lost)
-        np.add.at(histogram.counts, _bins_of(latencies_ns), 1)
+        histogram.add(latencies_ns)
         return histogram
+
+    def add(self, latencies_ns: Int64Array) -> None:
+        """Count further latencies, in place."""
+        np.add.at(self.counts, _bins_of(latencies_ns), 1)
 
     def __len__(self) -> int:
         return int(self.counts.sum()) + self.lost

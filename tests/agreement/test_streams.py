@@ -118,9 +118,8 @@ def test_rows_shuffled_with_their_seq_kept_bring_the_same(engine: Any) -> None:
         assert by_seqs(mixed["pairs"]) == by_seqs(plain["pairs"])
 
 
-def test_a_hot_key_joined_in_slices_brings_the_same_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_join_on_time_buckets_brings_the_same_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "_HOT", -1)
-    monkeypatch.setattr(joining, "_SLICE", 20)
     for seed in range(2_000, 2_015):
         draw = random.Random(seed)
         case, log = random_case(draw), ev.EventLog.from_frame(random_log(draw, 60))

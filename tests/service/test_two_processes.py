@@ -67,7 +67,7 @@ def test_a_file_that_another_process_holds_is_refused_in_one_sentence(tmp_path: 
 
     assert str(refused.value) == (
         f"{path} is open in another process (pid {holder.pid}), and DuckDB lets in one at a time: "
-        f"close it there (a notebook: shut its kernel down), or share it with `evanalytics serve {path}`"
+        f"close it there (a notebook: shut its kernel down), or share it with `evanalytics serve --db {path}`"
     )
 
 
