@@ -18,6 +18,7 @@ from evanalytics.streams.plan import ENGINE, Plan, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
 
 _MATCHED, _SIDE = "__matched", "__side"
+_CHUNK = 65_536
 _FEW = 2_000_000
 """So many combinations of new and kept rows are joined without asking how many keys are equal."""
 
@@ -134,12 +135,10 @@ class JoinState:
         return [joining.select_columns(pairs, self._node).select(*self._columns)]
 
     def _joined(self, plan: Plan, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        node = self._node
         if self._is_hot(left, right):
-            sides = joining.Sides(lazy(left), lazy(right))
-            for one, other in joining.slices(sides, node, ENGINE):
-                pairs = joining.bucketed_pairs(one, other, node, ENGINE)
-                yield ENGINE.collect(joining.select_columns(pairs, node).select(*self._columns))
+            pairs = joining.bucketed_pairs(lazy(left), lazy(right), self._node, ENGINE)
+            chosen = joining.select_columns(pairs, self._node).select(*self._columns)
+            yield from ENGINE.batches(chosen, _CHUNK)
         else:
             yield from plan.run(left, right)
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import evanalytics as ev
+from evanalytics.streams import join_state, joining
 from evanalytics.streams.graph import Port
 from evanalytics.streams.graph_state import GraphState, visible
 from evanalytics.streams.state import from_bytes, to_bytes
@@ -106,3 +107,10 @@ def test_windows_that_are_closed_so_far_are_those_of_a_replay_that_is_left_open(
 def test_restart_from_any_checkpoint_changes_nothing(block: int) -> None:
     for seed in range(block * SEEDS // 10, (block + 1) * SEEDS // 10):
         check(10_000 + seed, restarts=True)
+
+
+def test_hot_keys_that_are_joined_by_time_as_well_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "_HOT", -1)
+    monkeypatch.setattr(join_state, "_FEW", 0)
+    for seed in range(30_000, 30_006):
+        check(seed)
