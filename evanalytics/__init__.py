@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from evanalytics.streams.columns import left as left
     from evanalytics.streams.columns import original_event as original_event
     from evanalytics.streams.columns import right as right
+    from evanalytics.streams.live import LiveRun as LiveRun
     from evanalytics.streams.nodes import AggregatorNode as AggregatorNode
     from evanalytics.streams.nodes import DedupeNode as DedupeNode
     from evanalytics.streams.nodes import FilterNode as FilterNode
@@ -166,6 +167,7 @@ _HOMES = {
     # streams
     "StreamProcessor": "streams.processor",
     "StreamResult": "streams.result",
+    "LiveRun": "streams.live",
     "Watermark": "streams.watermark",
     "FilterNode": "streams.nodes",
     "TransformNode": "streams.nodes",

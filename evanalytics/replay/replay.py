@@ -136,6 +136,16 @@ class Replay:
             yield events
 
     @property
+    def log(self) -> EventLog:
+        """What is replayed."""
+        return self._log
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether events go by time, not as they arrived."""
+        return self._sorted
+
+    @property
     def progress(self) -> ReplayProgress:
         """How far the replay is."""
         reached = self._log_time_us

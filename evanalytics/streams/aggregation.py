@@ -78,6 +78,13 @@ def in_time(frame: Frame, window: Window) -> Frame:
     return frame.filter(nw.col(_LAG) < window.panes)
 
 
+def without_nan(frame: Frame, node: AggregatorNode) -> Frame:
+    """Return rows in which NaN, of which no figure is made, is null in the columns that are read."""
+    schema = frame.collect_schema()
+    floats = [column for column in node.read_columns if schema[column].is_float()]
+    return frame.with_columns(nw.col(c).fill_nan(None) for c in floats) if floats else frame
+
+
 def missed() -> nw.Expr:
     """Return how many windows the rows of a frame have missed, all together."""
     return nw.col(_LAG).sum().cast(nw.Int64)
@@ -141,6 +148,27 @@ def merged(parts: Frame, by: Sequence[str], figures: Sequence[Aggregate]) -> Fra
 def finished(parts: Frame, by: Sequence[str], figures: Sequence[Aggregate]) -> Frame:
     """Return the figures of windows, each of which has one part."""
     return parts.select(*by, **{figure.name: figure.result for figure in figures})
+
+
+def window_rows(frame: Frame, node: AggregatorNode, window: PanedWindow, key: Key) -> Frame:
+    """Return what figures need of the rows, each row once for each window that takes it.
+
+    So a live window keeps them where parts of it cannot be merged; `figures_of_rows` takes them.
+    """
+    rows = frame if window.panes == 1 else _hopped(frame, window)
+    return rows.select(PANE, *dict.fromkeys((*key, *node.read_columns)))
+
+
+def figures_of_rows(rows: Frame, node: AggregatorNode, key: Key) -> Frame:
+    """Return the figures of windows from all their rows, as `window_rows` gives them."""
+    return rows.group_by(PANE, *key).agg(**_direct(node.aggregator))
+
+
+def with_session_end(frame: Frame, window: SessionWindow, key: Key) -> Frame:
+    """Return rows with the last instant of the session that each belongs to, `__last`."""
+    numbered = numbered_sessions(frame, window, key)
+    last = nw.col(TS).max().over(_SESSION, *key).alias(LAST)
+    return numbered.with_columns(last).drop(_SESSION, _OPENS, _PREVIOUS)
 
 
 def numbered_sessions(frame: Frame, window: SessionWindow, key: Sequence[str]) -> Frame:

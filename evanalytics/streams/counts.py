@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 _SCHEMA = {"node": pl.String(), "part": pl.String(), "what": pl.String(), "rows": pl.Int64()}
@@ -26,5 +28,13 @@ class Counts:
 
     def frame(self) -> pl.DataFrame:
         """Return a row per count: columns `node`, `part`, `what` (String), `rows` (Int64)."""
-        rows = [(*place, number) for place, number in self._rows.items()]
+        rows = [(*place, number) for place, number in list(self._rows.items())]
         return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+    def rows(self) -> list[tuple[str, str, str, int]]:
+        """Return the counts as `load` takes them."""
+        return [(*place, number) for place, number in list(self._rows.items())]
+
+    def load(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
+        """Go on counting from these."""
+        self._rows = {(node, part, what): number for node, part, what, number in rows}

@@ -9,6 +9,7 @@ from typing import Any
 from evanalytics.exceptions import StreamError
 from evanalytics.filters.filter import Filter
 from evanalytics.filters.filter import filter as parse_filter
+from evanalytics.records import whole_number
 from evanalytics.streams.nodes import Node, SourceNode
 from evanalytics.streams.watermark import Watermark
 
@@ -207,6 +208,7 @@ class GraphBuilder:
         types: Sequence[str] | None = None,
         filter: Filter | Mapping[str, Any] | None = None,
         watermark: Watermark | None = None,
+        parallelism: int = 1,
     ) -> NodeHandle:
         """Add a source: the events of some types, as they arrive.
 
@@ -215,10 +217,15 @@ class GraphBuilder:
             types: The event types; None: all.
             filter: What else they must meet.
             watermark: How much lateness is allowed; by default an hour.
+            parallelism: Into how many partitions the nodes behind it cut their keys in a live run: 1
+                to 64. The rows are the same with any number, and so is the order within a key. All
+                partitions are in this process, where polars uses every core already: what it brings
+                is smaller states to join with, not more cores.
 
         Raises:
             StreamError: The name is taken, or types are no texts.
             FilterError: The filter cannot be read.
+            PolicyError: The parallelism is no such number.
         """
         if isinstance(types, str) or (types is not None and not all(isinstance(t, str) for t in types)):
             raise StreamError(f"{name}: types needs a list of event types, got {types!r}")
@@ -226,6 +233,7 @@ class GraphBuilder:
             types=None if types is None else tuple(dict.fromkeys(types)),
             filter=None if filter is None else parse_filter(filter),
             watermark=watermark or Watermark(),
+            parallelism=whole_number(parallelism, f"{name}: parallelism", most=64),
         )
         return self.add_node(name, node)
 

@@ -47,13 +47,24 @@ def estimated_pairs(sides: Sides, node: JoinNode, engine: FrameEngine) -> tuple[
 
     From every 61st row of each side: keys so rare that the sample misses them do no harm.
     """
+    pairs = sampled_pairs(sides.left, sides.right, node, engine)
+    rows = [engine.collect(frame.select(nw.len())).item() for frame in (sides.left, sides.right)]
+    return scaled(engine.collect(pairs).item()), sum(rows)
+
+
+def sampled_pairs(left: Frame, right: Frame, node: JoinNode, engine: FrameEngine) -> Frame:
+    """Return one row: how many pairs the sampled rows have; `scaled` makes it that of all rows."""
     counts = []
-    for frame, key, name in ((sides.left, node.left_key, "l"), (sides.right, node.right_key, "r")):
+    for frame, key, name in ((left, node.left_key, "l"), (right, node.right_key, "r")):
         sample = engine.join_key(frame.filter(nw.col(SEQ) % _SAMPLED == 0), key, _JOIN_KEY)
         counts.append(sample.group_by(_JOIN_KEY).agg(nw.len().cast(nw.Float64).alias(name)))
-    pairs = counts[0].join(counts[1], on=_JOIN_KEY, how="inner").select(p=(nw.col("l") * nw.col("r")).sum())
-    rows = [engine.collect(frame.select(nw.len())).item() for frame in (sides.left, sides.right)]
-    return int((engine.collect(pairs).item() or 0) * _SAMPLED**2), sum(rows)
+    pairs = counts[0].join(counts[1], on=_JOIN_KEY, how="inner")
+    return pairs.select(p=(nw.col("l") * nw.col("r")).sum())
+
+
+def scaled(pairs: float | None) -> int:
+    """Return how many pairs there are by the number that a sample has."""
+    return int((pairs or 0) * _SAMPLED**2)
 
 
 def is_hot(pairs: int, rows: int) -> bool:

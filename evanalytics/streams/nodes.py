@@ -47,6 +47,7 @@ class SourceNode(Node):
         types: The event types; None: all.
         filter: What else an event must meet; None: nothing.
         watermark: How far time has come, by these events.
+        parallelism: Into how many partitions by key the nodes behind it cut what a live run remembers.
     """
 
     kind: ClassVar[str] = "source"
@@ -55,6 +56,7 @@ class SourceNode(Node):
     types: tuple[str, ...] | None = None
     filter: Filter | None = None
     watermark: Watermark = Watermark()  # noqa: RUF009  a frozen record
+    parallelism: int = 1
 
 
 @dataclass(frozen=True, eq=False, init=False)

@@ -1,22 +1,35 @@
-"""`StreamProcessor`: build a graph, check it, replay a log through it."""
+"""`StreamProcessor`: build a graph, check it, replay a log through it, or run it on events as they come."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import polars as pl
 
+from evanalytics.batching.policy import BatchPolicy
+from evanalytics.clock import Clock, SystemClock
+from evanalytics.delivery.policy import DeliveryPolicy
+from evanalytics.durations import Duration
 from evanalytics.exceptions import StreamError
 from evanalytics.logs.engines import DuckDBEngine, FrameEngine, PolarsEngine
-from evanalytics.logs.log import EventLog
+from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.sources import ReadLimits
 from evanalytics.streams.batch import BatchReplay
 from evanalytics.streams.checks import check
 from evanalytics.streams.explain import explain
+from evanalytics.streams.feeds import Source
 from evanalytics.streams.graph import GraphBuilder
+from evanalytics.streams.graph_state import Outputs
+from evanalytics.streams.live import LiveRun
+from evanalytics.streams.live_options import LiveOptions
 from evanalytics.streams.picture import picture_of
 from evanalytics.streams.result import StreamResult
 from evanalytics.streams.staging import needed_columns
+from evanalytics.throttling.manager import ThrottleManager
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -43,6 +56,8 @@ class StreamProcessor(GraphBuilder):
         <aggregator 'by type'>
         >>> processor.validate()
     """
+
+    _run: LiveRun | None = None
 
     def validate(self, log: EventLog | None = None) -> None:
         """Look for all that is wrong with the graph.
@@ -85,6 +100,95 @@ class StreamProcessor(GraphBuilder):
         replay = BatchReplay(self.graph, log, chosen, schemas, keep=keep, close=close)
         replay.run(sinks=sinks)
         return StreamResult(self.graph, log, chosen, replay)
+
+    async def start(
+        self,
+        source: Source,
+        *,
+        schema: LogSchema | Mapping[str, Any] | None = None,
+        micro_batch: BatchPolicy | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_interval: Duration = "5s",
+        delivery: DeliveryPolicy | None = None,
+        throttle: ThrottleManager | None = None,
+        from_beginning: bool = True,
+        quarantine: str | os.PathLike[str] | None = None,
+        handle_signals: bool = False,
+        clock: Clock | None = None,
+        on_output: Callable[[Outputs], object] | None = None,
+    ) -> LiveRun:
+        """Run the graph on events as they come; returns once it runs.
+
+        Events go through in micro-batches; whatever these are, sinks get the rows of a replay of the
+        same events, with the same ids. When the source ends, all windows close. With a checkpoint,
+        a run that was stopped or killed is continued by the next `start`: nothing is lost, and
+        what a sink gets twice has the same ids.
+
+        Args:
+            source: An event service (its client), a log, a `Replay`, an async iterator of events, or a
+                function that returns one from a position on.
+            schema: The columns of events: of a log, or declared, such as {"data.total": pl.Float64}.
+                By default a log's own, or found in the first 10,000 events of a service.
+                An event that does not fit is set aside, and counted.
+            micro_batch: How many events go through together, and how long the first of them waits; by
+                default 10,000 and 100 ms.
+            checkpoint: A DuckDB file for checkpoints; made if it is not there.
+            checkpoint_interval: The least time from one to the next.
+            delivery: Retries and slots of each sink; by default one batch at a time, five attempts.
+            throttle: Grants the sinks' tokens, for "publish".
+            from_beginning: Whether a first run on a service begins with its first event; else with the
+                next one that is published.
+            quarantine: A file for events that do not fit; `read_quarantine` reads it.
+            handle_signals: Whether SIGINT and SIGTERM stop the run, as `stop` does.
+            clock: Where time comes from; the system's by default.
+            on_output: Is given the rows of every output of every micro-batch; must not raise.
+
+        Raises:
+            StreamError: Something is wrong with the graph, it runs already, or the checkpoint is not its own.
+            ColumnError: The schema cannot be had.
+
+        Example:
+            >>> async def watch(processor, service):
+            ...     async with processor:
+            ...         run = await processor.start(service, checkpoint="orders.checkpoint.duckdb")
+            ...         await run.wait()
+        """
+        if self._run is not None and self._run.is_running:
+            raise StreamError(f"{self.name}: is running already; stop it first")
+        options = LiveOptions(
+            schema=schema,
+            micro_batch=micro_batch or BatchPolicy(max_batch_size=10_000, flush_interval="100ms"),
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint_interval=checkpoint_interval,
+            delivery=delivery or DeliveryPolicy(max_in_flight=1),
+            throttle=throttle,
+            clock=clock or SystemClock(),
+            from_beginning=from_beginning,
+            quarantine=None if quarantine is None else Path(quarantine),
+            handle_signals=handle_signals,
+            on_output=on_output,
+        )
+        run = LiveRun(self.graph, source, options)
+        await run.begin()
+        self._run = run
+        return run
+
+    async def stop(self, timeout: Duration | None = None) -> None:
+        """Stop the run that was started: what was read is delivered, the checkpoint saved.
+
+        Raises:
+            StreamError: A sink has failed for good, or the timeout has passed; see `run.undelivered`.
+        """
+        if self._run is not None:
+            await self._run.stop(timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
 
     def explain(self, log: EventLog) -> pl.DataFrame:
         """Return what would run on a log, node by node: columns `node`, `kind`, `reads`, `columns`, `remark`.

@@ -53,7 +53,7 @@ def stage(graph: Graph, log: EventLog, engine: FrameEngine) -> Staged:
     """Read what the graph needs of a log, once, and compute the watermarks."""
     columns = needed_columns(graph, log)
     frame = engine.scan(log.lazy, log.sql)
-    if (types := _all_types(graph)) is not None:
+    if (types := all_types(graph)) is not None:
         frame = frame.filter(nw.col(TYPE).is_in(types))
     frame = engine.in_order(frame.select(*columns))
     frame = _with_source_flags(graph, frame, log, engine)
@@ -151,7 +151,7 @@ class _Ready:
         return self.split
 
 
-def _all_types(graph: Graph) -> list[str] | None:
+def all_types(graph: Graph) -> list[str] | None:
     """Return the event types that some source takes; None if one takes all."""
     found: list[str] = []
     for source in graph.sources.values():

@@ -93,18 +93,20 @@ HEAVY = [ev.WindowedQuantile("amount", 0.5, "median"), ev.WindowedDistinct("part
 COLUMNS = {"part": "data.key", "number": "data.number", "amount": "data.amount", "who": "id"}
 
 
-def pipeline(case: Case, heavy: bool) -> ev.StreamProcessor:
+def pipeline(case: Case, heavy: bool, parallelism: int = 1) -> ev.StreamProcessor:
     """Return source(s) -> [dedupe] -> filter -> transforms -> join -> counts, and -> aggregator."""
     figures = FIGURES + (HEAVY if heavy else [])
     processor = ev.StreamProcessor("random")
     mark = ev.Watermark(case.lateness, case.policy)  # type: ignore[arg-type]
     orders, payments = {"type": {"$regex": "^order"}}, {"type": "payment"}
     if case.two_sources:
-        left_in = processor.add_source("orders-in", types=TYPES[:2], watermark=mark)
-        right_in = processor.add_source("payments-in", filter=payments, watermark=mark)
+        left_in = processor.add_source("orders-in", types=TYPES[:2], watermark=mark, parallelism=parallelism)
+        right_in = processor.add_source(
+            "payments-in", filter=payments, watermark=mark, parallelism=parallelism
+        )
         outputs = (None, None)
     else:
-        start = processor.add_source("events", types=TYPES[:3], watermark=mark)
+        start = processor.add_source("events", types=TYPES[:3], watermark=mark, parallelism=parallelism)
         if case.deduped:
             start = start.connect_to(processor.add_node("dedupe", ev.DedupeNode("id", within=case.dedupe)))
         split = ev.FilterNode({"orders": ev.filter(orders), "payments": ev.filter(payments)})

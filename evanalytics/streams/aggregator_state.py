@@ -1,0 +1,83 @@
+"""An aggregator that lives: all its kinds of windows with all its keys, computed in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from evanalytics.streams.checks import Columns
+from evanalytics.streams.columns import LATE_FOR, LATE_KEY, MISSED
+from evanalytics.streams.nodes import LATE, OUT, AggregatorNode
+from evanalytics.streams.plan import collected
+from evanalytics.streams.state import Frames, Partitions
+from evanalytics.streams.window_state import SituationState, situations
+from evanalytics.streams.windows import Span
+
+_LATE_COLUMNS = {LATE_FOR: pl.String(), LATE_KEY: pl.String(), MISSED: pl.Int64()}
+
+
+class AggregatorState:
+    """The open windows of an aggregator."""
+
+    def __init__(
+        self, node: AggregatorNode, columns: Columns, lateness_us: int | None, *, never_late: bool, count: int
+    ) -> None:
+        """Begin with no window open; see `SituationState`. `count` is the number of partitions."""
+        self._columns = columns
+        self.situations = situations(node)
+        self.states = [
+            Partitions(
+                lambda situation=situation: SituationState(  # type: ignore[misc]
+                    node, situation, columns, lateness_us=lateness_us, never_late=never_late
+                ),
+                count,
+            )
+            for situation in self.situations
+        ]
+        self.fates: dict[str, dict[str, int]] = {}
+
+    def push(self, frame: pl.DataFrame, now: int | None, span: Span) -> Frames:
+        """Take rows in the order of `seq`; return the windows that are over, and the late rows.
+
+        Args:
+            frame: With `__wm`, if one watermark is for all keys and rows can be late.
+            now: The watermark behind them; None: the end, all windows are over.
+            span: The instants that occur.
+        """
+        planned, plans = [], []
+        for situation, states in zip(self.situations, self.states, strict=True):
+            for state, part in zip(states.states, states.split(frame, situation.key), strict=True):
+                if len(part):
+                    planned.append((situation.label, state))
+                    plans += state.plan(part, frame.columns, span)
+        computed = collected(plans) if plans else []
+        late = computed[::2]
+        for (_, state), kept in zip(planned, computed[1::2], strict=True):
+            state.absorb(kept)
+        self._count(len(frame), [label for label, _ in planned], late)
+        none = frame.clear().with_columns(pl.lit(None, t).alias(c) for c, t in _LATE_COLUMNS.items())
+        return {OUT: self._closed(now), LATE: pl.concat([none, *late])}
+
+    def _closed(self, now: int | None) -> pl.DataFrame:
+        leaving = [(state, plan) for state in self._each() for plan in state.leave(now)]
+        found = collected([plan for _, plan in leaving]) if leaving else []
+        rows = [state.published(frame) for (state, _), frame in zip(leaving, found, strict=True)]
+        return pl.concat([pl.DataFrame(schema=self._columns), *rows])
+
+    def _each(self) -> Iterator[SituationState]:
+        return (state for states in self.states for state in states.states)
+
+    def _count(self, rows: int, labels: list[str], late: list[pl.DataFrame]) -> None:
+        """Say of each situation what became of the rows, counted in windows."""
+        missed = dict.fromkeys((situation.label for situation in self.situations), 0)
+        for label, frame in zip(labels, late, strict=True):
+            missed[label] += int(frame[MISSED].sum())
+        self.fates = {
+            situation.label: {
+                "in": rows * situation.window.panes,
+                "counted": rows * situation.window.panes - missed[situation.label],
+                LATE: missed[situation.label],
+            }
+            for situation in self.situations
+        }

@@ -1,0 +1,228 @@
+"""Each mistake that a stream engine can make between two micro-batches is caught by the comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import polars as pl
+import pytest
+
+from evanalytics.streams import aggregation
+from evanalytics.streams.aggregation import LAST, NOW
+from evanalytics.streams.aggregators import WindowedCounter
+from evanalytics.streams.graph_state import GraphState
+from evanalytics.streams.join_state import JoinState
+from evanalytics.streams.source_state import SourceStates
+from evanalytics.streams.state import TOP, DedupeState, KeyMarks
+from evanalytics.streams.watermark import NEVER
+from evanalytics.streams.window_state import Passed, SituationState, _Panes
+from tests.agreement import test_live_streams as agreement
+
+SEEDS = range(60)
+SECOND = 1_000_000
+
+
+def is_caught(*, restarts: bool = False) -> bool:
+    for seed in SEEDS:
+        try:
+            agreement.check(seed, restarts=restarts, close=seed % 2 == 0)
+        except Exception:  # noqa: BLE001  some bugs end in an error of polars
+            return True
+    return False
+
+
+def watermark_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Each micro-batch begins with a new watermark."""
+    true = SourceStates.push
+
+    def push(self: SourceStates, log: Any) -> Any:
+        self.latest = dict.fromkeys(self.latest, NEVER)
+        return true(self, log)
+
+    patch.setattr(SourceStates, "push", push)
+
+
+def watermark_is_taken_behind_the_filter(patch: pytest.MonkeyPatch) -> None:
+    def with_now(self: GraphState, name: str, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._lateness(name) is not None:
+            return frame
+        marks = self.__dict__.setdefault("marks", {}).setdefault((name, *frame.columns), KeyMarks(()))
+        lateness = max(source.watermark.allowed_lateness_us for source in self._graph.sources.values())
+        return frame.with_columns(marks.seen(frame)[TOP] - lateness).rename({TOP: NOW})
+
+    patch.setattr(GraphState, "_with_now", with_now)
+
+
+def watermark_is_that_of_the_whole_batch(patch: pytest.MonkeyPatch) -> None:
+    """Rows meet the watermark behind their micro-batch, not the one at their own arrival."""
+
+    def with_now(self: GraphState, name: str, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._lateness(name) is not None:
+            return frame
+        return frame.with_columns(pl.lit(self._now(name), pl.Int64).alias(NOW))
+
+    patch.setattr(GraphState, "_with_now", with_now)
+
+
+def rows_leave_the_join_too_early(patch: pytest.MonkeyPatch) -> None:
+    true = JoinState._let_go
+    patch.setattr(JoinState, "_let_go", lambda self, now: true(self, now + self._node.window_us + SECOND))
+
+
+def kept_rows_meet_again(patch: pytest.MonkeyPatch) -> None:
+    """Kept left rows are joined with kept right rows, too."""
+
+    def pairs(self: JoinState, new: Any) -> pl.DataFrame:
+        every = {
+            side: pl.concat([self._kept[side].drop("__matched").select(rows.columns), rows])
+            if side in self._kept
+            else rows
+            for side, rows in new.items()
+        }
+        return pl.concat(
+            [pl.DataFrame(schema=self._columns), *self._meetings[0].run(every["left"], every["right"])]
+        )
+
+    patch.setattr(JoinState, "_pairs", pairs)
+
+
+def old_left_rows_are_overlooked(patch: pytest.MonkeyPatch) -> None:
+    true = JoinState._joined
+
+    def joined(self: JoinState, plan: Any, left: pl.DataFrame, right: pl.DataFrame) -> Any:
+        return () if plan is self._meetings[1] else true(self, plan, left, right)
+
+    patch.setattr(JoinState, "_joined", joined)
+
+
+def partner_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A row that found its partner in an earlier micro-batch goes as one without."""
+    true = JoinState._keep
+
+    def keep(self: JoinState, new: Any, pairs: pl.DataFrame) -> None:
+        self._kept = {
+            side: rows.with_columns(pl.lit(False).alias("__matched")) for side, rows in self._kept.items()
+        }
+        true(self, new, pairs)
+
+    patch.setattr(JoinState, "_keep", keep)
+
+
+def parts_are_merged_by_their_maximum(patch: pytest.MonkeyPatch) -> None:
+    merged = property(lambda self: {self.name: nw.col(self.name).max()})
+    patch.setattr(WindowedCounter, "merged", merged)
+
+
+def window_closes_too_early(patch: pytest.MonkeyPatch) -> None:
+    true = Passed.__init__
+
+    def made(self: Passed, now: int, marks: Any, lateness: int) -> None:
+        true(self, now + SECOND, marks, lateness - SECOND)
+
+    patch.setattr(Passed, "__init__", made)
+
+
+def row_at_the_end_of_its_window_counts(patch: pytest.MonkeyPatch) -> None:
+    """A watermark that has just reached the end of a window is taken for one before it."""
+    true = SituationState._rules
+
+    def rules(self: SituationState, frame: Any, others: Any, span: Any) -> Any:
+        if NOW in frame.collect_schema():
+            frame = frame.with_columns((nw.col(NOW) - 1).alias(NOW))
+        return true(self, frame, others, span)
+
+    patch.setattr(SituationState, "_rules", rules)
+
+
+def session_ends_after_one_gap(patch: pytest.MonkeyPatch) -> None:
+    true = aggregation.with_session_end
+
+    def ended(frame: Any, window: Any, key: Any) -> Any:
+        return true(frame, window, key).with_columns((nw.col(LAST) - 2 * window.gap_us).alias(LAST))
+
+    patch.setattr(aggregation, "with_session_end", ended)
+
+
+def duplicates_are_forgotten_too_early(patch: pytest.MonkeyPatch) -> None:
+    true = KeyMarks.forget
+    patch.setattr(KeyMarks, "forget", lambda self, below: true(self, below + 10_000 * SECOND))
+
+
+def duplicates_are_known_within_a_batch_only(patch: pytest.MonkeyPatch) -> None:
+    true = DedupeState.push
+
+    def push(self: DedupeState, frame: pl.DataFrame, now: int) -> Any:
+        self._marks.frame = None
+        return true(self, frame, now)
+
+    patch.setattr(DedupeState, "push", push)
+
+
+def null_keys_begin_anew(patch: pytest.MonkeyPatch) -> None:
+    """The watermark of the null key is lost between micro-batches."""
+    true = KeyMarks._remember
+
+    def remember(self: KeyMarks, latest: pl.DataFrame) -> None:
+        true(self, latest.drop_nulls())
+
+    patch.setattr(KeyMarks, "_remember", remember)
+
+
+def open_windows_are_not_saved(patch: pytest.MonkeyPatch) -> None:
+    true = SituationState.dump
+    patch.setattr(SituationState, "dump", lambda self: {n: f.head(1) for n, f in true(self).items()})
+
+
+def hops_are_kept_twice(patch: pytest.MonkeyPatch) -> None:
+    """What was put together stays there beside the parts that it was put together from."""
+
+    def compact(self: _Panes) -> None:
+        if len(self._parts) > 1:
+            self._parts = [pl.concat([*self._parts, self._parts[0]])]
+
+    patch.setattr(_Panes, "_compact", compact)
+    patch.setattr("evanalytics.streams.window_state._COMPACT", 2)
+
+
+def window_closes_too_late(patch: pytest.MonkeyPatch) -> None:
+    """A window is held until the watermark is past its end, not just at it."""
+    true = Passed.__init__
+
+    def made(self: Passed, now: int, marks: Any, lateness: int) -> None:
+        true(self, now - 1, marks, lateness + 1)
+
+    patch.setattr(Passed, "__init__", made)
+
+
+BUGS = [
+    watermark_is_forgotten,
+    watermark_is_taken_behind_the_filter,
+    watermark_is_that_of_the_whole_batch,
+    rows_leave_the_join_too_early,
+    kept_rows_meet_again,
+    old_left_rows_are_overlooked,
+    partner_is_forgotten,
+    parts_are_merged_by_their_maximum,
+    window_closes_too_early,
+    window_closes_too_late,
+    row_at_the_end_of_its_window_counts,
+    session_ends_after_one_gap,
+    duplicates_are_forgotten_too_early,
+    duplicates_are_known_within_a_batch_only,
+    null_keys_begin_anew,
+    hops_are_kept_twice,
+]
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_bug_is_caught(bug: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug(monkeypatch)
+
+    assert is_caught()
+
+
+def test_memory_that_is_not_saved_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_windows_are_not_saved(monkeypatch)
+
+    assert is_caught(restarts=True)
