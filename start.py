@@ -90,7 +90,7 @@ def strip_notebooks_in_git() -> None:
     """Keep outputs and widget state out of commits (see .gitattributes)."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         return
-    clean = f'"{PYTHON.as_posix()}" -m nbstripout --extra-keys "metadata.widgets"'
+    clean = f'"{PYTHON.as_posix()}" -m nbstripout --keep-id --extra-keys "metadata.widgets"'
     subprocess.call(["git", "config", "filter.nbstripout.clean", clean], cwd=ROOT)
     subprocess.call(["git", "config", "filter.nbstripout.smudge", "cat"], cwd=ROOT)
 

@@ -71,10 +71,10 @@ if TYPE_CHECKING:
     from evanalytics.streams.columns import original_event as original_event
     from evanalytics.streams.columns import right as right
     from evanalytics.streams.live import LiveRun as LiveRun
-    from evanalytics.streams.nodes import AggregatorNode as AggregatorNode
-    from evanalytics.streams.nodes import DedupeNode as DedupeNode
+    from evanalytics.streams.memory_nodes import AggregatorNode as AggregatorNode
+    from evanalytics.streams.memory_nodes import DedupeNode as DedupeNode
+    from evanalytics.streams.memory_nodes import JoinNode as JoinNode
     from evanalytics.streams.nodes import FilterNode as FilterNode
-    from evanalytics.streams.nodes import JoinNode as JoinNode
     from evanalytics.streams.nodes import SinkNode as SinkNode
     from evanalytics.streams.nodes import TransformNode as TransformNode
     from evanalytics.streams.nodes import python_column as python_column
@@ -171,9 +171,9 @@ _HOMES = {
     "Watermark": "streams.watermark",
     "FilterNode": "streams.nodes",
     "TransformNode": "streams.nodes",
-    "JoinNode": "streams.nodes",
-    "AggregatorNode": "streams.nodes",
-    "DedupeNode": "streams.nodes",
+    "JoinNode": "streams.memory_nodes",
+    "AggregatorNode": "streams.memory_nodes",
+    "DedupeNode": "streams.memory_nodes",
     "SinkNode": "streams.nodes",
     "python_column": "streams.nodes",
     "TumblingWindow": "streams.windows",

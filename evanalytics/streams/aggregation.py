@@ -13,7 +13,7 @@ from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams.aggregators import Aggregate, WindowedMax
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import ALL, END, KEY, LATE_FOR, LATE_KEY, MISSED, START, WINDOW
-from evanalytics.streams.nodes import AggregatorNode, Key, key_label
+from evanalytics.streams.memory_nodes import AggregatorNode, Key, key_label
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, TumblingWindow, Window
 
 NOW = "__wm"

@@ -8,7 +8,8 @@ import polars as pl
 
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import LATE_FOR, LATE_KEY, MISSED
-from evanalytics.streams.nodes import LATE, OUT, AggregatorNode
+from evanalytics.streams.memory_nodes import AggregatorNode
+from evanalytics.streams.nodes import LATE, OUT
 from evanalytics.streams.plan import collected
 from evanalytics.streams.state import Frames, Partitions
 from evanalytics.streams.window_state import SituationState, situations

@@ -16,14 +16,12 @@ from evanalytics.streams.checks import Schemas, comes_from
 from evanalytics.streams.columns import is_hidden
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.graph import Edge, Graph, Port
+from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
 from evanalytics.streams.nodes import (
     LATE,
     OUT,
     UNMATCHED,
-    AggregatorNode,
-    DedupeNode,
     FilterNode,
-    JoinNode,
     Node,
     SinkNode,
     SourceNode,

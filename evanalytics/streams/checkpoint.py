@@ -15,7 +15,8 @@ from evanalytics.exceptions import StreamError
 from evanalytics.streams.feeds import Offset
 from evanalytics.streams.graph import Graph
 from evanalytics.streams.graph_state import Memory
-from evanalytics.streams.nodes import AggregatorNode, DedupeNode, JoinNode, SourceNode
+from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
+from evanalytics.streams.nodes import SourceNode
 from evanalytics.streams.state import from_bytes, to_bytes
 
 if TYPE_CHECKING:

@@ -35,16 +35,14 @@ from evanalytics.streams.columns import (
     side_column,
 )
 from evanalytics.streams.graph import Graph, Port
+from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
 from evanalytics.streams.nodes import (
     DUPLICATE,
     LATE,
     LATE_LEFT,
     LATE_RIGHT,
     OUT,
-    AggregatorNode,
-    DedupeNode,
     FilterNode,
-    JoinNode,
     Node,
     PythonColumn,
     SourceNode,

@@ -18,7 +18,8 @@ from evanalytics.streams.batch import BatchReplay
 from evanalytics.streams.checks import check
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, left, right
 from evanalytics.streams.graph import Graph, Port
-from evanalytics.streams.nodes import OUT, JoinNode
+from evanalytics.streams.memory_nodes import JoinNode
+from evanalytics.streams.nodes import OUT
 from evanalytics.streams.stops import durations_to_try
 
 _APART, _SIDE = "apart", "__side"

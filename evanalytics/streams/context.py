@@ -14,7 +14,8 @@ from evanalytics.streams.checks import Columns, Schemas, comes_from
 from evanalytics.streams.columns import watermark_column
 from evanalytics.streams.counts import Counts
 from evanalytics.streams.graph import Graph, Port
-from evanalytics.streams.nodes import OUT, JoinNode, Key
+from evanalytics.streams.memory_nodes import JoinNode, Key
+from evanalytics.streams.nodes import OUT
 from evanalytics.streams.staging import Staged
 from evanalytics.streams.watermark import NEVER
 

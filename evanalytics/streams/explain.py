@@ -10,17 +10,19 @@ from evanalytics.logs.log import EventLog
 from evanalytics.streams.checks import check
 from evanalytics.streams.columns import is_hidden
 from evanalytics.streams.graph import Graph, Port
-from evanalytics.streams.nodes import (
+from evanalytics.streams.memory_nodes import (
     AggregatorNode,
     DedupeNode,
-    FilterNode,
     JoinNode,
+    key_label,
+)
+from evanalytics.streams.nodes import (
+    FilterNode,
     Node,
     PythonColumn,
     SinkNode,
     SourceNode,
     TransformNode,
-    key_label,
 )
 from evanalytics.streams.staging import needed_columns
 

@@ -16,13 +16,11 @@ from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hid
 from evanalytics.streams.counts import Counts
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.join_state import JoinState
+from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
 from evanalytics.streams.nodes import (
     DUPLICATE,
     OUT,
-    AggregatorNode,
-    DedupeNode,
     FilterNode,
-    JoinNode,
     Node,
     SinkNode,
     SourceNode,

@@ -13,7 +13,14 @@ from evanalytics.streams import joining
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, side_column
-from evanalytics.streams.nodes import LATE, LATE_LEFT, LATE_RIGHT, OUT, UNMATCHED, JoinNode, Key
+from evanalytics.streams.memory_nodes import JoinNode, Key
+from evanalytics.streams.nodes import (
+    LATE,
+    LATE_LEFT,
+    LATE_RIGHT,
+    OUT,
+    UNMATCHED,
+)
 from evanalytics.streams.plan import ENGINE, Plan, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
 

@@ -11,7 +11,7 @@ from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams.aggregation import LATEST, NOW
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, side_column
-from evanalytics.streams.nodes import JoinNode, Key
+from evanalytics.streams.memory_nodes import JoinNode, Key
 from evanalytics.streams.windows import floor_divided
 
 NULL_KEY, IS_LATE = "__null_key", "__is_late"

@@ -15,7 +15,13 @@ from evanalytics.streams.checks import comes_from
 from evanalytics.streams.columns import watermark_column
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.graph import Graph, Port
-from evanalytics.streams.nodes import IN, AggregatorNode, JoinNode, Key, key_label
+from evanalytics.streams.memory_nodes import (
+    AggregatorNode,
+    JoinNode,
+    Key,
+    key_label,
+)
+from evanalytics.streams.nodes import IN
 from evanalytics.streams.stops import durations_to_try
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Window
 

@@ -13,8 +13,9 @@ from evanalytics.streams.checks import comes_from
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.graph_state import Outputs, visible
 from evanalytics.streams.live_options import LiveOptions
+from evanalytics.streams.memory_nodes import AggregatorNode
 from evanalytics.streams.metrics import RunMetrics
-from evanalytics.streams.nodes import AggregatorNode, SinkNode
+from evanalytics.streams.nodes import SinkNode
 from evanalytics.streams.sink_line import SinkLine
 
 

@@ -10,6 +10,12 @@ import polars as pl
 from evanalytics.streams.checks import Schemas
 from evanalytics.streams.columns import LEFT, RIGHT, is_hidden
 from evanalytics.streams.graph import Edge, Graph, Port
+from evanalytics.streams.memory_nodes import (
+    AggregatorNode,
+    DedupeNode,
+    JoinNode,
+    key_label,
+)
 from evanalytics.streams.nodes import (
     DUPLICATE,
     IN,
@@ -18,13 +24,9 @@ from evanalytics.streams.nodes import (
     LATE_RIGHT,
     OUT,
     UNMATCHED,
-    AggregatorNode,
-    DedupeNode,
     FilterNode,
-    JoinNode,
     SourceNode,
     TransformNode,
-    key_label,
 )
 
 _NODES = {

@@ -13,7 +13,14 @@ from evanalytics.streams import joining
 from evanalytics.streams.aggregation import LATEST, NOW
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, side_column
 from evanalytics.streams.context import ReplayContext
-from evanalytics.streams.nodes import LATE, LATE_LEFT, LATE_RIGHT, OUT, UNMATCHED, JoinNode
+from evanalytics.streams.memory_nodes import JoinNode
+from evanalytics.streams.nodes import (
+    LATE,
+    LATE_LEFT,
+    LATE_RIGHT,
+    OUT,
+    UNMATCHED,
+)
 
 _BATCH_ROWS = 500_000
 _SIDE, _AT = "__side", "__at"

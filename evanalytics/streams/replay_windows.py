@@ -11,7 +11,13 @@ from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams import aggregation
 from evanalytics.streams.aggregation import LATEST, NOW
 from evanalytics.streams.context import ReplayContext
-from evanalytics.streams.nodes import DUPLICATE, LATE, OUT, AggregatorNode, DedupeNode, Key, key_label
+from evanalytics.streams.memory_nodes import (
+    AggregatorNode,
+    DedupeNode,
+    Key,
+    key_label,
+)
+from evanalytics.streams.nodes import DUPLICATE, LATE, OUT
 from evanalytics.streams.windows import Window
 
 _AGAIN, _BEFORE = "__again", "__before"

@@ -29,7 +29,7 @@ from evanalytics.streams.columns import (
 from evanalytics.streams.completeness import join_completeness
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.lateness import late_shares
-from evanalytics.streams.nodes import AggregatorNode
+from evanalytics.streams.memory_nodes import AggregatorNode
 from evanalytics.streams.picture import Picture, picture_of
 from evanalytics.streams.trace import trace
 from evanalytics.streams.window_grid import window_grid

@@ -10,7 +10,14 @@ from evanalytics.logs.engines import Frame
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.streams import staging
 from evanalytics.streams.counts import Counts
-from evanalytics.streams.nodes import OUT, UNMATCHED, FilterNode, PythonColumn, TransformColumn, TransformNode
+from evanalytics.streams.nodes import (
+    OUT,
+    UNMATCHED,
+    FilterNode,
+    PythonColumn,
+    TransformColumn,
+    TransformNode,
+)
 from evanalytics.streams.plan import ENGINE, Plan, lazy
 from evanalytics.streams.state import Frames
 

@@ -16,9 +16,8 @@ from evanalytics.logs.schema import SEQ, TS, TYPE, column_of
 from evanalytics.streams.checks import passes_events
 from evanalytics.streams.columns import LEFT_SEQ, RIGHT_SEQ, is_hidden, watermark_column
 from evanalytics.streams.graph import Graph
+from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode
 from evanalytics.streams.nodes import (
-    AggregatorNode,
-    DedupeNode,
     FilterNode,
     Node,
     PythonColumn,

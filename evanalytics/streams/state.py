@@ -10,7 +10,8 @@ import polars as pl
 
 from evanalytics.logs.schema import TS
 from evanalytics.streams.aggregation import NOW
-from evanalytics.streams.nodes import DUPLICATE, OUT, DedupeNode, Key
+from evanalytics.streams.memory_nodes import DedupeNode, Key
+from evanalytics.streams.nodes import DUPLICATE, OUT
 from evanalytics.streams.watermark import NEVER
 
 Frames = dict[str, pl.DataFrame]

@@ -12,16 +12,14 @@ from evanalytics.logs.schema import ID, SEQ, TYPE
 from evanalytics.streams.batch import BatchReplay
 from evanalytics.streams.columns import LATE_FOR, LATE_KEY, LEFT, LEFT_SEQ, MISSED, RIGHT, RIGHT_SEQ
 from evanalytics.streams.graph import Graph, Port
+from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
 from evanalytics.streams.nodes import (
     DUPLICATE,
     LATE,
     LATE_LEFT,
     LATE_RIGHT,
     OUT,
-    AggregatorNode,
-    DedupeNode,
     FilterNode,
-    JoinNode,
     Node,
     SourceNode,
 )

@@ -14,7 +14,7 @@ from evanalytics.streams import aggregation
 from evanalytics.streams.aggregation import LAST, NOW, PANE
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import END
-from evanalytics.streams.nodes import AggregatorNode, Key, key_label
+from evanalytics.streams.memory_nodes import AggregatorNode, Key, key_label
 from evanalytics.streams.plan import ENGINE, Plan, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, TumblingWindow, Window

@@ -21,6 +21,7 @@ from evanalytics.filters.preview import Count, first_matches, quick_count
 from evanalytics.logs.log import EventLog
 from evanalytics.plots.filters import editor_board, waterfall_figure
 from evanalytics.plots.panel import Board
+from evanalytics.widgets.arrow_keys import ArrowKeys
 from evanalytics.widgets.background import Later, Task, sentence
 from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change
 from evanalytics.widgets.figure_box import FigureBox
@@ -157,6 +158,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         columns = ipywidgets.HBox([form, text]).add_class("ev-columns")
         self.children = [
             columns, self.notice, self.late_notice, self._status, FigureBox(self.figure), self.tabs,
+            ArrowKeys(),
         ]  # fmt: skip
         self.add_class("ev-app").add_class("ev")
 

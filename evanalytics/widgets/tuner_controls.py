@@ -15,6 +15,7 @@ from evanalytics.tuning.export import to_python
 from evanalytics.tuning.retune import rate_of
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.what_if import PRESETS
+from evanalytics.widgets.arrow_keys import ArrowKeys
 from evanalytics.widgets.base import labelled_button
 from evanalytics.widgets.controls import Slider, log_stops, stand_at
 from evanalytics.widgets.files import files_html
@@ -84,9 +85,8 @@ class Actions(ipywidgets.HBox):  # type: ignore[misc]
         self.pin = labelled_button("Pin", "Keep what is shown to compare with")
         self.reset = labelled_button("Reset", "Put everything back to where it began")
         self.export = labelled_button("Export", "Show these settings as JSON and as Python")
-        super().__init__(
-            [limiter, self.traffic, self.goal, self.recommend, self.map, self.pin, self.reset, self.export]
-        )
+        buttons = [self.recommend, self.map, self.pin, self.reset, self.export]
+        super().__init__([limiter, self.traffic, self.goal, *buttons, ArrowKeys()])
         self.add_class("ev-actions")
 
 
