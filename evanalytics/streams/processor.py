@@ -47,7 +47,7 @@ class StreamProcessor(GraphBuilder):
 
     Example:
         >>> from evanalytics.streams.aggregators import WindowedCounter
-        >>> from evanalytics.streams.nodes import AggregatorNode
+        >>> from evanalytics.streams.memory_nodes import AggregatorNode
         >>> from evanalytics.streams.windows import TumblingWindow
         >>> processor = StreamProcessor("traffic")
         >>> events = processor.add_source("events")
