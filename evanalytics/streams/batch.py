@@ -79,12 +79,11 @@ class BatchReplay:
         frames = [self.frame(ports[0]) for ports in self._graph.inputs(name).values()]
         inputs = [frame for frame in frames if frame is not None]
         if len(inputs) < len(frames):
-            return  # its rows came by already, batch by batch
+            return  # its rows came by already, part by part
         if isinstance(node, JoinNode):
             self._join(name, node, inputs[0], inputs[1])
         elif isinstance(node, AggregatorNode):
-            self._put(name, {OUT: aggregated(self.context, name, node, inputs[0])})
-            self._ports[Port(name, LATE)] = partial(late_rows, self.context, name, node, inputs[0])
+            self._aggregate(name, node, inputs[0])
         elif isinstance(node, DedupeNode):
             self._put(name, deduplicated(self.context, name, node, inputs[0]))
         elif isinstance(node, SinkNode):
@@ -127,12 +126,24 @@ class BatchReplay:
         total, unmatched = int(seen["n"].sum()), int(seen.filter(rest)["n"].sum())
         self.context.counts.add(name, "", **{"in": total, UNMATCHED: unmatched})
 
+    def _aggregate(self, name: str, node: AggregatorNode, frame: Frame) -> None:
+        windows, edges = aggregated(self.context, name, node, frame), self._passing(name)
+        if edges is None:
+            self._put(name, {OUT: nw.concat(list(windows))})
+        else:
+            for part in windows:
+                self._push(edges, self.context.engine.collect(part))
+        self._ports[Port(name, LATE)] = partial(late_rows, self.context, name, node, frame)
+
     def _join(self, name: str, node: JoinNode, left: Frame, right: Frame) -> None:
-        step = JoinStep(self.context, name, node)
-        edges = self._graph.consumers(Port(name, OUT))
-        passes = not self.context.keep and self._is_stateless(edges)
-        step.run(left, right, partial(self._push, edges) if passes else None)
+        step, edges = JoinStep(self.context, name, node), self._passing(name)
+        step.run(left, right, None if edges is None else partial(self._push, edges))
         self._put(name, step.outputs)
+
+    def _passing(self, name: str) -> list[Edge] | None:
+        """Return where a node's rows go if they need not be kept on the way; None if they must."""
+        edges = self._graph.consumers(Port(name, OUT))
+        return edges if edges and not self.context.keep and self._is_stateless(edges) else None
 
     def _is_stateless(self, edges: list[Edge]) -> bool:
         """Return whether rows that go along these edges meet nothing that has to see them all."""

@@ -30,7 +30,7 @@ class ReplayContext:
         engine: What runs.
         schemas: The columns of every port.
         staged: The rows of the sources.
-        keep: Whether the pairs of a hot join are kept.
+        keep: Whether pairs and windows that only sinks take are kept.
         close: Whether the end of the log closes everything.
         counts: What became of the rows.
         notes: What was decided on the way, by node.

@@ -87,8 +87,8 @@ class StreamProcessor(GraphBuilder):
             engine: "polars" (in memory), "duckdb" (larger than memory), or "auto": polars unless the
                 columns that are read would take more than a quarter of the memory.
             sinks: Whether sinks get their rows; by default a replay only computes.
-            keep: Whether the pairs of a join with a hot key are kept. False: they go to the sinks slice
-                by slice and are forgotten, where only sinks take them.
+            keep: Whether pairs and windows are kept for `results`. False: those that only sinks take are
+                handed on part by part and forgotten, which takes less memory.
             close: Whether the end of the log closes every window and every wait for a partner. False:
                 only what the watermark has closed comes out.
 

@@ -46,8 +46,7 @@ class JoinStep:
         Args:
             left: The left rows, in the order of `seq`.
             right: The right rows.
-            hand_on: Takes pairs batch by batch where a key is hot, so that they are not kept; None:
-                keep them.
+            hand_on: Takes pairs batch by batch, so that they are not kept; None: keep them.
         """
         engine = self._context.engine
         sides = self._sides(left, right)
@@ -59,10 +58,7 @@ class JoinStep:
             f"about {pairs:,} pairs of equal keys in {rows:,} rows: joined {how}"
         )
         found = self._pairs(candidates, hot=hot)
-        if hot and hand_on is not None:
-            matched = self._handed_on(found, hand_on)
-        else:
-            matched, hand_on = self._kept(found), None
+        matched = self._kept(found) if hand_on is None else self._handed_on(found, hand_on)
         self._finish(sides, matched, hand_on)
 
     def _sides(self, left: Frame, right: Frame) -> joining.Sides:

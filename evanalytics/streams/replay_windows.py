@@ -23,18 +23,16 @@ from evanalytics.streams.windows import Window
 _AGAIN, _BEFORE = "__again", "__before"
 
 
-def aggregated(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame) -> Frame:
-    """Return the windows of an aggregator's rows; what was late is counted."""
+def aggregated(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame) -> Iterator[Frame]:
+    """Yield the windows of an aggregator's rows, each kind with each key; what was late is counted."""
     rows_in = context.engine.share(_input(context, name, node, frame))
     rows, none_late = _lateness(context, rows_in)
-    outputs = []
     for window in node.windows:
         for key, lagged, late in _lagged(context, name, rows_in, node, window, none_late=none_late):
-            outputs.append(_windows(context, name, node, window, key, lagged))
+            yield _windows(context, name, node, window, key, lagged)
             total = rows * window.panes
             part = f"{window.label} · {key_label(key)}"
             context.counts.add(name, part, **{"in": total, "counted": total - late, LATE: late})
-    return nw.concat(outputs)
 
 
 def late_rows(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame) -> Frame:

@@ -92,7 +92,8 @@ _PEAK = """
 import resource, sys
 import evanalytics as ev
 from tests.streams.seed_pipeline import order_analytics
-result = order_analytics().run(ev.read_log(sys.argv[1], progress=False), engine=sys.argv[2])
+log = ev.read_log(sys.argv[1], progress=False)
+order_analytics().run(log, engine=sys.argv[2], keep=sys.argv[3] == "kept")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -101,14 +102,14 @@ def _memory(folder: str) -> Iterator[Row]:
     path = str(Path(folder) / "large.parquet")
     events = EVENTS * 2
     ev.write_sample(path, events=events, days=max(events // 350_000, 1), progress=False)
-    for engine in ("polars", "duckdb"):
+    for engine, kept in (("polars", "kept"), ("polars", "not kept"), ("duckdb", "not kept")):
         begin = time.perf_counter()
-        command = [sys.executable, "-c", _PEAK, path, engine]
+        command = [sys.executable, "-c", _PEAK, path, engine, kept]
         out = subprocess.run(
             command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
         )
         peak = int(out.stdout.split()[-1]) / 1e6
-        what = f"seed's pipeline, {engine}, {events / 1e6:g}M events, a process"
+        what = f"seed's pipeline, {engine}, {events / 1e6:g}M events, {kept}"
         yield Row(what, time.perf_counter() - begin, 1, f"peak RSS {peak:.2f} GB", "2.8 GB")
 
 

@@ -258,6 +258,18 @@ def test_a_replay_calls_no_sink_unless_told_so() -> None:
     assert processor.run(log_of(("1", 0))).count("sink", "in") == 1
 
 
+def test_rows_that_are_not_kept_reach_the_sinks_all_the_same(sample: Any) -> None:
+    _, log, _ = sample
+    given: dict[bool, list[pl.DataFrame]] = {True: [], False: []}
+    for keep, frames in given.items():
+        order_analytics(frames.append).run(log, sinks=True, keep=keep)
+    by_id = [pl.concat([frame.select("id") for frame in frames])["id"].sort() for frames in given.values()]
+
+    assert by_id[0].equals(by_id[1])
+    with pytest.raises(StreamError, match=r"order-metrics\.out: its rows were not kept; run with keep=True"):
+        order_analytics().run(log, keep=False).results("order-metrics")
+
+
 def test_windows_have_ids_that_say_window_and_key() -> None:
     frames: list[pl.DataFrame] = []
     processor = ev.StreamProcessor("p")
