@@ -24,7 +24,7 @@ new MutationObserver((_, observer) => {
 }).observe(document, { childList: true, subtree: true });
 """
 _ARE_DRAWN = """count => [...document.querySelectorAll('.js-plotly-plot')]
-  .filter(figure => figure.querySelector('.main-svg .plot')).length >= count"""
+  .filter(figure => figure.querySelector('.main-svg .trace')).length >= count"""
 _IS_READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
 
 
