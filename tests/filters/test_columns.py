@@ -256,3 +256,32 @@ def test_a_log_without_events_left_is_a_log() -> None:
     assert len(log.where(filter({"data.n": "never"}))) == 0
     assert list(log.where(filter({"$nor": [{}]})).events()) == []
     assert [type(event) for event in log.where(filter({})).events()] == [Event, Event]
+
+
+@pytest.mark.parametrize(
+    ("document", "wanted"),
+    [
+        ({"data.a": None}, "013"),
+        ({"data.a": {"$exists": True}}, "02"),
+        ({"data.a": {"$exists": False}}, "13"),
+        ({"data.a": {"$ne": 1}}, "013"),
+        ({"data.b": {"$gt": 0}}, "0"),
+        ({"data.b": None}, "123"),
+    ],
+)
+def test_parquet_with_an_explicit_null_beside_a_missing_field_and_nan(
+    tmp_path: Path, document: dict[str, Any], wanted: str
+) -> None:
+    texts = ['{"a": null, "b": 1.5}', '{"b": NaN}', '{"a": 1}', "{}"]
+    times = [datetime(2026, 1, 1, tzinfo=UTC)] * 4
+    rows = {"id": list("0123"), "type": "t", "source": "s", "time": times, "data": texts}
+    pl.DataFrame(rows).write_parquet(tmp_path / "log.parquet")
+    log = read_log(tmp_path / "log.parquet", progress=False)
+    condition = filter(document)
+
+    assert "".join(event.id for event in log.events() if condition(event)) == wanted
+    assert "".join(log.where(condition).lazy.collect()["id"]) == wanted
+    split = condition.compile(log.schema)
+    if split.residual is None:
+        frame = log.frame("duckdb").filter(split.expression)
+        assert "".join(sorted(frame.to_native().pl()["id"])) == wanted
