@@ -20,12 +20,16 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "evanalytics.stamp"
-PYTEST = ["-m", "pytest", "-q", "-n", "2", "--nbmake", "--nbmake-timeout=600"]
+NOTEBOOKS = ["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=600", "notebooks"]
 
 COMMANDS: dict[str, list[list[str]]] = {
     "lab": [["-m", "evanalytics.cli", "lab"]],
-    "test": [[*PYTEST, "tests", "evanalytics", "notebooks"]],
-    "notebooks": [["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=600", "notebooks"]],
+    "test": [  # notebooks and the browser one after the other: what a visitor waits for needs the cores
+        ["-m", "pytest", "-q", "-n", "2", "tests", "evanalytics", "--ignore=tests/browser"],
+        NOTEBOOKS,
+        ["-m", "pytest", "-q", "tests/browser"],
+    ],
+    "notebooks": [NOTEBOOKS],
     "check": [
         ["-m", "ruff", "format", "--check", "."],
         ["-m", "ruff", "check", "."],
