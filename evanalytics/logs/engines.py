@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 
 from evanalytics.logs.connection import connect, quote_name
 from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     import duckdb
 
 Frame = nw.LazyFrame[Any]
+Words = Mapping[str, pl.Series]
+"""The values of coded columns, by number."""
 
 
 class FrameEngine(Protocol):
@@ -61,6 +65,17 @@ class FrameEngine(Protocol):
 
     def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
         """Return a frame with one column that is equal wherever all the columns are; not only there."""
+        ...
+
+    def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
+        """Return a frame with small numbers in place of values, and the values by number.
+
+        Only columns that are quicker to group by as numbers are changed; the others have no words.
+        """
+        ...
+
+    def spelled(self, frame: Frame, words: Words) -> Frame:
+        """Return a frame with values in place of their numbers again."""
         ...
 
     def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
@@ -122,6 +137,20 @@ class PolarsEngine:
         key = pl.col(columns[0]) if len(columns) == 1 else pl.struct(list(columns))
         lazy: pl.LazyFrame = frame.to_native()
         return nw.from_native(lazy.with_columns(key.hash().alias(name)))
+
+    def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
+        """Return rows, read now, with numbers for texts and integers."""
+        rows, words = self.collect(frame), {}
+        for column in columns:
+            if (found := dictionary_of(rows[column])) is not None:
+                rows, words[column] = rows.with_columns(found[0].alias(column)), found[1]
+        return self.load(rows), words
+
+    def spelled(self, frame: Frame, words: Words) -> Frame:
+        """Return a frame with the values instead of their numbers."""
+        lazy: pl.LazyFrame = frame.to_native()
+        values = (pl.lit(words[c]).gather(pl.col(c)).alias(c) for c in words)
+        return nw.from_native(lazy.with_columns(values))
 
     def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
         """Return a frame with columns of microseconds since 1970 turned into instants in UTC."""
@@ -186,6 +215,14 @@ class DuckDBEngine:
         """Return a frame with the first column again: DuckDB hashes for itself."""
         return frame.with_columns(nw.col(columns[0]).alias(name))
 
+    def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
+        """Return the frame as it is: DuckDB groups by texts as quickly."""
+        return frame, {}
+
+    def spelled(self, frame: Frame, words: Words) -> Frame:
+        """Return the frame as it is."""
+        return frame
+
     def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
         """Return a frame with columns of microseconds since 1970 turned into instants in UTC."""
         made = (f"to_timestamp(0) + to_microseconds({quote_name(c)}) AS {quote_name(c)}" for c in columns)
@@ -227,3 +264,21 @@ def to_duckdb(
     name = f"log_{id(lazy)}"
     connection.register(name, lazy)
     return connection.table(name)
+
+
+def dictionary_of(values: pl.Series) -> tuple[pl.Series, pl.Series] | None:
+    """Return the number of each value (Int32), and the values by number; null is a value too.
+
+    Values are told apart by 64-bit hashes, and then compared. None: the dtype is none of texts, integers
+    and booleans, or two different values have one hash.
+    """
+    if not (values.dtype == pl.String or values.dtype == pl.Boolean or values.dtype.is_integer()):
+        return None
+    hashes = values.hash().rechunk().to_arrow()
+    numbers = pl.Series(pc.dictionary_encode(hashes).indices)
+    first = np.empty(numbers.n_unique(), dtype=np.int64)
+    backwards = np.arange(len(numbers) - 1, -1, -1)
+    first[numbers.to_numpy()[::-1]] = backwards  # of equal numbers the last one written stays
+    known = values.gather(first)
+    same = known.gather(numbers).eq_missing(values).all()
+    return (numbers, known) if same else None

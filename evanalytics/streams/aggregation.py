@@ -56,9 +56,9 @@ def without_lag(frame: Frame, window: Window, span: Span) -> Frame:
     return frame.with_columns(window.pane(nw.col(TS), span).alias(PANE), zero)
 
 
-def for_figures(frame: Frame, node: AggregatorNode, window: Window) -> Frame:
-    """Return no more of each row than its windows, keys and values take."""
-    place = [SEQ, TS] if isinstance(window, SessionWindow) else [PANE, TS]
+def for_figures(frame: Frame, node: AggregatorNode, window: Window, *, close: bool) -> Frame:
+    """Return no more of each row than its windows, keys and values take; `close`: all windows end."""
+    place = [SEQ, TS] if isinstance(window, SessionWindow) else [PANE] if close else [PANE, TS]
     return frame.select(*dict.fromkeys([*place, _LAG, *node.key_columns, *node.read_columns]))
 
 

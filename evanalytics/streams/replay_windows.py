@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import narwhals.stable.v2 as nw
 
-from evanalytics.logs.engines import Frame
+from evanalytics.logs.engines import Frame, Words
 from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams import aggregation
 from evanalytics.streams.aggregation import LATEST, NOW
+from evanalytics.streams.coded_keys import codable, windows_by_code
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.memory_nodes import (
     AggregatorNode,
@@ -26,10 +27,11 @@ _AGAIN, _BEFORE = "__again", "__before"
 def aggregated(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame) -> Iterator[Frame]:
     """Yield the windows of an aggregator's rows, each kind with each key; what was late is counted."""
     rows_in = context.engine.share(_input(context, name, node, frame))
+    rows_in, words = context.engine.coded(rows_in, codable(node))
     rows, none_late = _lateness(context, rows_in)
     for window in node.windows:
         for key, lagged, late in _lagged(context, name, rows_in, node, window, none_late=none_late):
-            yield _windows(context, name, node, window, key, lagged)
+            yield _windows(context, name, node, window, key, lagged, words)
             total = rows * window.panes
             part = f"{window.label} · {key_label(key)}"
             context.counts.add(name, part, **{"in": total, "counted": total - late, LATE: late})
@@ -100,25 +102,33 @@ def _lagged(
     span = context.staged.span
     if none_late or NOW in frame.collect_schema():
         lag = aggregation.without_lag if none_late else aggregation.with_lag
-        lagged = context.engine.keep(aggregation.for_figures(lag(frame, window, span), node, window))
+        lagged = context.engine.keep(
+            aggregation.for_figures(lag(frame, window, span), node, window, close=context.close)
+        )
         late = 0 if none_late else context.number(lagged, aggregation.missed())
         yield from ((key, lagged, late) for key in node.keys)
         return
     for key in node.keys:
         lagged = aggregation.with_lag(context.with_now(name, frame, key), window, span)
-        lagged = context.engine.keep(aggregation.for_figures(lagged, node, window))
+        lagged = context.engine.keep(aggregation.for_figures(lagged, node, window, close=context.close))
         yield key, lagged, context.number(lagged, aggregation.missed())
 
 
 def _windows(
-    context: ReplayContext, name: str, node: AggregatorNode, window: Window, key: Key, lagged: Frame
+    context: ReplayContext,
+    name: str,
+    node: AggregatorNode,
+    window: Window,
+    key: Key,
+    lagged: Frame,
+    words: Words,
 ) -> Frame:
     engine, columns = context.engine, context.columns(name)
     taken = aggregation.in_time(lagged, window)
     if context.close:
-        rows = engine.hold(aggregation.windows_of(taken, node, window, key))
+        rows = windows_by_code(taken, node, window, key, words, engine)
         return aggregation.published(rows, node, window, key, columns, engine)
     taken = taken.with_columns(context.latest(name, key).alias(LATEST))
-    rows = engine.hold(aggregation.windows_of(taken, aggregation.with_latest(node), window, key))
+    rows = windows_by_code(taken, aggregation.with_latest(node), window, key, words, engine)
     closed = aggregation.closed(rows, window, engine)
     return aggregation.published(closed, node, window, key, columns, engine)
