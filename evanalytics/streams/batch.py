@@ -13,7 +13,7 @@ import polars as pl
 from evanalytics.logs.engines import Frame, FrameEngine, PolarsEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.streams.checks import Schemas, comes_from
-from evanalytics.streams.columns import is_hidden
+from evanalytics.streams.columns import is_hidden, watermark_column
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.graph import Edge, Graph, Port
 from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
@@ -99,6 +99,10 @@ class BatchReplay:
         staged = self.context.staged
         frame = staged.sources[name]
         self.context.counts.add(name, "", read=staged.rows[0], out=self.context.rows(frame))
+        watermark = self._graph.sources[name].watermark
+        if watermark.max_jump is not None:
+            mark = watermark_column(list(self._graph.sources).index(name))
+            self.context.counts.add(name, "", ahead=self.context.number(frame, watermark.ahead(mark)))
         self._put(name, {OUT: frame})
 
     def _stateless(self, name: str, node: Node, frame: Frame, engine: FrameEngine) -> dict[str, Frame]:

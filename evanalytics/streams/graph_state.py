@@ -175,6 +175,8 @@ class GraphState:
         for name, rows in self._sources.push(log).items():
             out[Port(name, OUT)] = rows
             self.counts.add(name, "", read=read, out=len(rows))
+            if name in self._sources.ahead:
+                self.counts.add(name, "", ahead=self._sources.ahead[name])
         for name, node in self._nodes.items():
             if not isinstance(node, SourceNode):
                 frames = [out[ports[0]] for ports in self._graph.inputs(name).values()]

@@ -25,7 +25,7 @@ from evanalytics.streams.nodes import (
     TransformColumn,
     TransformNode,
 )
-from evanalytics.streams.watermark import NEVER
+from evanalytics.streams.watermark import NEVER, Watermark
 from evanalytics.streams.windows import Span
 
 _OF_SOURCE = "__of_source"
@@ -180,13 +180,35 @@ def _with_source_flags(graph: Graph, frame: Frame, log: EventLog, engine: FrameE
 
 def _with_watermarks(graph: Graph, frame: Frame, engine: FrameEngine) -> Frame:
     for number, source in enumerate(graph.sources.values()):
-        flag, name = nw.col(f"{_OF_SOURCE}{number}"), watermark_column(number)
-        lateness = source.watermark.allowed_lateness_us
-        seen = nw.col(TS) - lateness
-        if not _takes_all(graph):
-            seen = nw.when(flag).then(seen).otherwise(nw.lit(NEVER, nw.Int64))
-        frame = engine.running_max(frame.with_columns(seen.alias(name)), name, name)
+        flag = None if _takes_all(graph) else f"{_OF_SOURCE}{number}"
+        frame = with_watermark(frame, source.watermark, watermark_column(number), flag, engine)
     return frame
+
+
+def with_watermark(
+    frame: Frame,
+    watermark: Watermark,
+    name: str,
+    flag: str | None,
+    engine: FrameEngine,
+    *,
+    before: str | None = None,
+) -> Frame:
+    """Return rows with the watermark of a source at their arrival.
+
+    Args:
+        frame: In the order of `seq`.
+        watermark: The source's.
+        name: The new column's.
+        flag: A boolean column: which rows the source takes; None: all.
+        engine: Whose frame it is.
+        before: A column with the `ts` of the source's row before the first one; None: there was none.
+    """
+    earlier = nw.col(TS).shift(1).over(*([] if flag is None else [flag]), order_by=SEQ)
+    seen = watermark.reached(earlier if before is None else nw.coalesce(earlier, nw.col(before)))
+    if flag is not None:
+        seen = nw.when(nw.col(flag)).then(seen).otherwise(nw.lit(NEVER, nw.Int64))
+    return engine.running_max(frame.with_columns(seen.alias(name)), name, name)
 
 
 def _columns_read(node: Node, log: EventLog) -> set[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike
 
 from evanalytics.batching.policy import BatchPolicy
@@ -23,6 +25,9 @@ from evanalytics.tuning.settings import Settings
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 """The quantiles that every table of metrics has."""
+
+_PER_THREAD = 2_000_000
+"""So many events are worth a thread."""
 
 _LATENCIES = (*(f"{quantile_name(quantile)}_ns" for quantile in QUANTILES), "max_ns")
 COLUMNS = ("events", "handed_back", "batches", "requests", "attempts", *_LATENCIES)
@@ -89,15 +94,34 @@ class Grouped:
             return Histogram.of((until - arrivals.time_ns)[until != NEVER], lost=lost)
         from evanalytics.tuning import kernels
 
-        histogram, bounds = Histogram.empty(lost=lost), self.batches.bounds
         if len(requests) == len(self.batches):
-            kernels.count_latencies(arrivals.time_ns, bounds, delivered_ns, BITS, histogram.counts)
-        else:
-            kernels.count_latencies_by_type(
-                arrivals.time_ns, arrivals.types, bounds, requests.batch, requests.type, delivered_ns,
-                np.zeros(kinds, np.int64), BITS, histogram.counts,
-            )  # fmt: skip
+            return self._counted_in_threads(delivered_ns, lost)
+        histogram, bounds = Histogram.empty(lost=lost), self.batches.bounds
+        kernels.count_latencies_by_type(
+            arrivals.time_ns, arrivals.types, bounds, requests.batch, requests.type, delivered_ns,
+            np.zeros(kinds, np.int64), BITS, histogram.counts,
+        )  # fmt: skip
         return histogram
+
+    def _counted_in_threads(self, delivered_ns: Any, lost: int) -> Histogram:
+        """Return the latencies of events whose request is their batch; some batches in each thread."""
+        from evanalytics.tuning import kernels
+
+        time_ns, bounds = self.arrivals.time_ns, self.batches.bounds
+        threads = min(pl.thread_pool_size(), len(self.arrivals) // _PER_THREAD + 1)
+        ends = np.linspace(0, len(self.batches), threads + 1).astype(np.int64).tolist()
+        parts = [Histogram.empty() for _ in range(threads)]
+
+        def count(part: Histogram, first: int, end: int) -> None:
+            own = bounds[first : end + 1]
+            kernels.count_latencies(time_ns, own, delivered_ns[first:end], BITS, part.counts)
+
+        if threads == 1:
+            count(parts[0], 0, len(self.batches))
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(count, parts, ends[:-1], ends[1:]))
+        return sum(parts, Histogram.empty(lost=lost))
 
 
 def measure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -87,7 +86,7 @@ def in_threads(
     """
     sizes = weights or [1] * len(tasks)
     with tqdm(total=sum(sizes), desc=title, disable=not progress, delay=0.5) as bar:
-        threads = ThreadPoolExecutor(_cores())
+        threads = ThreadPoolExecutor(pl.thread_pool_size())
         try:
             running = {threads.submit(task): size for task, size in zip(tasks, sizes, strict=True)}
             for done in as_completed(running):
@@ -103,7 +102,7 @@ def _parts(settings: Sequence[Settings]) -> Iterator[list[int]]:
     by_batch: dict[BatchPolicy, list[int]] = defaultdict(list)
     for place, one in enumerate(settings):
         by_batch[one.batch].append(place)
-    most = max(len(settings) // (4 * _cores()), 1)
+    most = max(len(settings) // (4 * pl.thread_pool_size()), 1)
     for places in by_batch.values():
         for start in range(0, len(places), most):
             yield places[start : start + most]
@@ -118,7 +117,3 @@ def _measure_all(arrivals: Arrivals, settings: Sequence[Settings], operation: st
         except PolicyError as error:
             rows.append({"refused": str(error)})
     return rows
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -66,6 +66,8 @@ def check(case: Case, log: ev.EventLog, engine: Any, heavy: bool) -> ev.StreamRe
     assert by_seqs(got["pairs"]) == by_seqs(want["pairs"])
     assert got["pair_counts"] == want["pair_counts"]
     assert got["again"] == want["again"]
+    for source, rows in want["ahead"].items():
+        assert result.count(source, "ahead") == rows
     for side in ("left", "right"):
         for fate, seqs in want["fates"][side].items():
             assert result.count("join", fate, side) == len(seqs), (side, fate)

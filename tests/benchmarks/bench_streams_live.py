@@ -22,20 +22,21 @@ from tests.streams.seed_pipeline import order_analytics
 RUNS = 3
 EVENTS = 1_000_000
 LARGE = 10_000_000
+DAYS = 3
 
 
 def rows() -> Iterator[Row]:
     """Yield one row per benchmark."""
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "orders.parquet"
-        ev.write_sample(small, events=EVENTS, progress=False)
+        ev.write_sample(small, events=EVENTS, days=DAYS, progress=False)
         log = ev.read_log(small, progress=False)
         replay = median_s(lambda: order_analytics().run(log, engine="polars"), runs=RUNS)
         for size, aim in ((100_000, "0.5x, 10k: 200k/s"), (10_000, "p50 50 ms")):
             yield _graph(log, size, replay, aim)
         yield _whole_run(log)
         large = Path(folder) / "large.parquet"
-        ev.write_sample(large, events=LARGE, progress=False)
+        ev.write_sample(large, events=LARGE, days=DAYS * LARGE // EVENTS, progress=False)  # at the same rate
         yield _memory(small, large)
 
 

@@ -55,6 +55,7 @@ class Case:
     join_window: str
     join_key: tuple[str, ...]
     complete: bool
+    max_jump: str | None = None
 
 
 def random_case(draw: random.Random) -> Case:
@@ -68,7 +69,7 @@ def random_case(draw: random.Random) -> Case:
         windows.append(
             ev.TumblingWindow(f"{draw.choice((1, 2))}d", tz=draw.choice(("America/Chicago", "Asia/Kolkata")))
         )
-    return Case(
+    case = Case(
         lateness=f"{step * draw.choice((0, 1, 5, 40))}s",
         policy=draw.choice(("stream", "key")),
         two_sources=draw.random() < 0.3,
@@ -80,6 +81,9 @@ def random_case(draw: random.Random) -> Case:
         join_key=draw.choice((("part",), ("number",), ("part", "number"))),
         complete=draw.random() < 0.5,
     )
+    if case.policy == "stream" and draw.random() < 0.5:
+        case.max_jump = f"{step * draw.choice((1, 3, 20))}s"
+    return case
 
 
 FIGURES = [
@@ -97,7 +101,7 @@ def pipeline(case: Case, heavy: bool, parallelism: int = 1) -> ev.StreamProcesso
     """Return source(s) -> [dedupe] -> filter -> transforms -> join -> counts, and -> aggregator."""
     figures = FIGURES + (HEAVY if heavy else [])
     processor = ev.StreamProcessor("random")
-    mark = ev.Watermark(case.lateness, case.policy)  # type: ignore[arg-type]
+    mark = ev.Watermark(case.lateness, case.policy, max_jump=case.max_jump)  # type: ignore[arg-type]
     orders, payments = {"type": {"$regex": "^order"}}, {"type": "payment"}
     if case.two_sources:
         left_in = processor.add_source("orders-in", types=TYPES[:2], watermark=mark, parallelism=parallelism)
@@ -137,19 +141,26 @@ def pipeline(case: Case, heavy: bool, parallelism: int = 1) -> ev.StreamProcesso
 def expected(case: Case, log: ev.EventLog, heavy: bool) -> dict[str, Any]:
     """Return what the reference makes of the same."""
     events = [{**row, "type": row["type"]} for row in log.lazy.collect().sort("seq").iter_rows(named=True)]
-    lateness = us(case.lateness)
+    lateness, jump = us(case.lateness), None if case.max_jump is None else us(case.max_jump)
     is_order = lambda row: row["type"].startswith("order")  # noqa: E731
     is_payment = lambda row: row["type"] == "payment"  # noqa: E731
+    is_taken = lambda row: row["type"] in TYPES[:3]  # noqa: E731
     if case.two_sources:
         wms = {
-            "left": [reference.source_watermark(events, is_order, lateness)],
-            "right": [reference.source_watermark(events, is_payment, lateness)],
+            "left": [reference.source_watermark(events, is_order, lateness, jump)],
+            "right": [reference.source_watermark(events, is_payment, lateness, jump)],
         }
         taken = events
     else:
-        both = [reference.source_watermark(events, lambda row: row["type"] in TYPES[:3], lateness)]
+        both = [reference.source_watermark(events, is_taken, lateness, jump)]
         wms = {"left": both, "right": both}
         taken = [row for row in events if row["type"] in TYPES[:3]]
+    sources = {"orders-in": is_order, "payments-in": is_payment} if case.two_sources else {"events": is_taken}
+    marks = [*wms["left"], *wms["right"]]
+    ahead = {
+        name: sum(takes(row) and row["ts"] - lateness > mark[row["seq"]] for row in events)
+        for (name, takes), mark in zip(sources.items(), marks, strict=False)
+    }
     again: list[Any] = []
     if case.deduped and not case.two_sources:
         marks = reference.now_of(taken, wms["left"], case.policy, lateness, ("id",))
@@ -198,6 +209,7 @@ def expected(case: Case, log: ev.EventLog, heavy: bool) -> dict[str, Any]:
     return {
         "counts": counts, "late": late, "pairs": joined, "fates": fates, "pair_counts": pair_counts,
         "again": sorted(row["seq"] for row in again), "left": len(left), "right": len(right),
+        "ahead": ahead if jump is not None else {},
     }  # fmt: skip
 
 

@@ -23,12 +23,17 @@ class Wm:
     of_seq: dict[int, int] = field(default_factory=dict)
 
 
-def source_watermark(rows: Iterable[Row], takes: Callable[[Row], bool], lateness_us: int) -> dict[int, int]:
+def source_watermark(
+    rows: Iterable[Row], takes: Callable[[Row], bool], lateness_us: int, max_jump_us: int | None = None
+) -> dict[int, int]:
     """Return the watermark of a source at every row of the log, its own or not."""
-    highest, out = NEVER, {}
+    highest, before, out = NEVER, None, {}
     for row in sorted(rows, key=lambda row: row["seq"]):
         if takes(row):
-            highest = max(highest, row["ts"] - lateness_us)
+            believed = row["ts"]
+            if max_jump_us is not None and before is not None:
+                believed = min(believed, before + max_jump_us)
+            highest, before = max(highest, believed - lateness_us), row["ts"]
         out[row["seq"]] = highest
     return out
 

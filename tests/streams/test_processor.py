@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import evanalytics as ev
-from evanalytics.exceptions import StreamError
+from evanalytics.exceptions import PolicyError, StreamError
 from tests.streams.seed_pipeline import by_hand_in_polars, by_hand_in_sql, order_analytics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,6 +41,42 @@ def counting(window: Any, lateness: str = "0s", **options: Any) -> ev.StreamProc
 def windows(result: ev.StreamResult) -> list[tuple[float, float, int]]:
     rows = result.results("counts").select("start", "end", "count").rows()
     return [((a - START).total_seconds(), (b - START).total_seconds(), n) for a, b, n in rows]
+
+
+def late_with(max_jump: str | None, log: ev.EventLog, engine: Any) -> tuple[list[str], ev.StreamResult]:
+    processor = ev.StreamProcessor("p")
+    mark = ev.Watermark("5s", max_jump=max_jump)
+    node = ev.AggregatorNode(windows=ev.TumblingWindow("10s"), aggregator=ev.WindowedCounter())
+    processor.add_source("events", watermark=mark).connect_to(processor.add_node("counts", node))
+    result = processor.run(log, engine=engine)
+    return result.results("counts", "late")["id"].to_list(), result
+
+
+@ENGINES
+def test_one_clock_that_is_years_ahead_makes_nothing_late(engine: Any) -> None:
+    log = log_of(("1", 0), ("2", 1e8), ("3", 2), ("4", 9), ("5", 14))
+
+    believed, _ = late_with(None, log, engine)
+    held_back, result = late_with("10s", log, engine)
+
+    assert believed == ["3", "4", "5"]
+    assert held_back == []
+    assert result.count("events", "ahead") == 1
+
+
+@ENGINES
+def test_after_a_gap_the_second_row_is_believed(engine: Any) -> None:
+    log = log_of(("1", 0), ("2", 1_000), ("3", 1), ("4", 1_001), ("5", 1_002), ("6", 985))
+
+    late, result = late_with("20s", log, engine)
+
+    assert late == ["3", "6"]
+    assert result.count("events", "ahead") == 2  # the row after the gap, and the one after a late row
+
+
+def test_a_bound_on_jumps_goes_with_one_watermark_for_all_keys() -> None:
+    with pytest.raises(PolicyError, match='max_jump: goes with the policy "stream" only'):
+        ev.Watermark("1m", "key", max_jump="1d")
 
 
 @ENGINES

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from evanalytics import compiled
@@ -9,6 +10,7 @@ from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.delivery.simulate import simulate
 from evanalytics.exceptions import SimulationError
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
+from evanalytics.tuning import metrics
 from evanalytics.tuning.metrics import COLUMNS, QUANTILES, measure
 from evanalytics.tuning.settings import Settings
 from tests.benchmarks.traffic import bursty_traffic
@@ -43,6 +45,20 @@ def test_the_numbers_are_those_of_the_simulation(monkeypatch, delivery, group_by
     for name in set(COLUMNS) - set(counts):
         assert (found[name] is None) == (exact[name] is None)
         assert found[name] is None or exact[name] <= found[name] <= exact[name] * 1.001
+
+
+@pytest.mark.parametrize("size", [1, 20, 3_000])
+def test_latencies_counted_in_three_threads_are_the_same(monkeypatch, size):
+    settings = Settings(BatchPolicy(max_batch_size=size), ThrottlePolicy(), DELIVERIES["failing"])
+    arrivals = bursty_traffic(2_000)
+    alone = measure(arrivals, settings).latency
+    monkeypatch.setattr(metrics, "_PER_THREAD", 800)
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 3)
+
+    together = measure(arrivals, settings).latency
+
+    assert (together.counts == alone.counts).all()
+    assert together.lost == alone.lost
 
 
 def test_no_events_have_no_numbers():
