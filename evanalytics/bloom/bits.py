@@ -12,12 +12,16 @@ import polars as pl
 
 from evanalytics.bloom.constants import WORDS_PER_BLOCK
 from evanalytics.bloom.sizing import Classic, Shape, SplitBlock
+from evanalytics.parts import in_parts, parts_for
 
 Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
 Hashes = npt.NDArray[np.uint64]
 
 _CHUNK = 4_096  # hashes between the two loops: 32 kB, which stay in the nearest cache
+
+_PER_THREAD = 200_000
+"""So many ids are worth a thread."""
 
 
 class Bits(Protocol):
@@ -93,8 +97,12 @@ class CompiledBits:
             self.add_one = partial(kernels.add_one_classic, words, shape.hashes)
 
     def find(self, ids: pl.Series) -> Flags:
-        """Return whether each id's bits are set."""
-        return self._each(ids, self._find)
+        """Return whether each id's bits are set; many ids are asked for on all cores."""
+
+        def find(first: int, end: int) -> Flags:
+            return self._each(ids[first:end], self._find)
+
+        return np.concatenate(in_parts(find, len(ids), parts_for(len(ids), _PER_THREAD)))
 
     def add(self, ids: pl.Series) -> Flags:
         """Set the bits of ids, one after the other; return which found one of theirs unset."""

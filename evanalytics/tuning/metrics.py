@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import ArrayLike
 
 from evanalytics.batching.policy import BatchPolicy
@@ -19,6 +17,7 @@ from evanalytics.delivery.requests import Requests, request_of_each, requests_of
 from evanalytics.delivery.sending import NEVER, delivery_times, may_fail
 from evanalytics.delivery.simulate import arrivals_of, release
 from evanalytics.logs.log import EventLog
+from evanalytics.parts import in_parts, parts_for
 from evanalytics.throttling.policy import ThrottlePolicy
 from evanalytics.tuning.histogram import BITS, Histogram
 from evanalytics.tuning.settings import Settings
@@ -108,19 +107,13 @@ class Grouped:
         from evanalytics.tuning import kernels
 
         time_ns, bounds = self.arrivals.time_ns, self.batches.bounds
-        threads = min(pl.thread_pool_size(), len(self.arrivals) // _PER_THREAD + 1)
-        ends = np.linspace(0, len(self.batches), threads + 1).astype(np.int64).tolist()
-        parts = [Histogram.empty() for _ in range(threads)]
 
-        def count(part: Histogram, first: int, end: int) -> None:
-            own = bounds[first : end + 1]
+        def count(first: int, end: int) -> Histogram:
+            part, own = Histogram.empty(), bounds[first : end + 1]
             kernels.count_latencies(time_ns, own, delivered_ns[first:end], BITS, part.counts)
+            return part
 
-        if threads == 1:
-            count(parts[0], 0, len(self.batches))
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(count, parts, ends[:-1], ends[1:]))
+        parts = in_parts(count, len(self.batches), parts_for(len(self.arrivals), _PER_THREAD))
         return sum(parts, Histogram.empty(lost=lost))
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evanalytics.bloom import bits
 from evanalytics.bloom.bits import CompiledBits, bits_over, error_rate_of
 from evanalytics.bloom.columns import encoder
 from evanalytics.bloom.numpy_bits import NumpyBits, xxhash64
@@ -53,6 +54,19 @@ def test_bits_and_verdicts_equal_plain_python(engine, ids, shape):
     words, is_new = filled(engine, ids, shape)
 
     assert (words.tobytes(), is_new) == (plain.to_bytes(), expected)
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="numba is not installed")
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("ids", COLUMNS.values(), ids=COLUMNS)
+def test_verdicts_of_ids_asked_for_in_threads_are_the_same(monkeypatch, ids, shape):
+    words, _ = filled(CompiledBits, ids[::2], shape)
+    index = CompiledBits(words, shape)
+    alone = index.find(ids).tolist()
+    monkeypatch.setattr(bits, "_PER_THREAD", 3)
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 4)
+
+    assert index.find(ids).tolist() == alone
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
