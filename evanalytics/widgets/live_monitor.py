@@ -87,7 +87,7 @@ class LiveMonitor(ipywidgets.VBox):  # type: ignore[misc]
         self.figure = BoardFigure(run_figure(board), board)
         bar = ipywidgets.HBox([self.begin, self.end, self._status]).add_class("ev-actions")
         super().__init__([bar, self.notice, FigureBox(self.figure), self._table])
-        self.add_class("ev-app")
+        self.add_class("ev-app").add_class("ev-monitor")
         self._tell("Not started yet", is_on=False)
         self._draw()
         self._on_press(self.begin, self.start)
