@@ -17,7 +17,7 @@ from evanalytics.plots.traces import legend, line
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _BAR_PX, _LEAST_PX, _LOWER_PX, _FRAME_PX = 27, 150, 150, 200
 _FEWEST_BINS = 8
-_NAME_LENGTH = 22
+_NAME_LENGTH, _SHORT_LENGTH = 22, 16
 
 
 def live_run(
@@ -151,7 +151,7 @@ def latencies_panel(names: Sequence[str], latencies: pl.DataFrame) -> Panel:
     bins = max([_FEWEST_BINS, *(place + 1 for found in places for place in found)])
     width = 0.84 / max(len(names), 1)
     return Panel(
-        title=f"<b>Latency</b>  {_legend(timed)}",
+        title="<b>Latency</b>  in the same colours; events: their micro-batches",
         traces=[
             {
                 "type": "bar",
@@ -214,7 +214,7 @@ def _colors(kinds: Sequence[str]) -> list[str]:
 
 
 def _legend(names: Sequence[str]) -> str:
-    return legend((label(name, _NAME_LENGTH), color_of(place)) for place, name in enumerate(names))
+    return legend((label(name, _SHORT_LENGTH), color_of(place)) for place, name in enumerate(names))
 
 
 def _short(number: int) -> str:

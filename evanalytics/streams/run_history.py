@@ -110,7 +110,7 @@ class RunHistory:
     def rates(self) -> pl.DataFrame:
         """Return columns at_s (Float64, since the first look), node (String), rows_per_s (Float64).
 
-        Each rate is over the second before.
+        Each rate is over the second before, or a little longer where looks are rare.
         """
         rows = [
             (look.at_ns / 1e9, name, rate)
@@ -147,9 +147,12 @@ class RunHistory:
         return ["events", *sinks, *([PUBLISHER] if self._publishing is not None else [])]
 
     def _rates(self, place: int) -> dict[str, float]:
-        """Return rows per second of each node, over the second before a look."""
-        last = self._looks[place]
-        first = next(look for look in self._looks if look.at_ns >= last.at_ns - _RATE_NS)
+        """Return rows per second of each node, over the second before a look, or longer if looks are rare."""
+        last, first = self._looks[place], self._looks[0]
+        for before in range(place):
+            if self._looks[before].at_ns > last.at_ns - _RATE_NS:
+                break
+            first = self._looks[before]
         passed_s = (last.at_ns - first.at_ns) / 1e9
         return {
             name: (rows - first.rows[name]) / passed_s if passed_s else 0.0

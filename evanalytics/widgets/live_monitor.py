@@ -181,7 +181,7 @@ class LiveMonitor(ipywidgets.VBox):  # type: ignore[misc]
 
     def _draw(self) -> None:
         self.figure.board = self._board()
-        self._table.value = frame_table(self.nodes, "Nodes")
+        self._table.value = frame_table(_readable(self.nodes), "Nodes")
 
     def _board(self) -> Board:
         history = self.history
@@ -224,3 +224,11 @@ class LiveMonitor(ipywidgets.VBox):  # type: ignore[misc]
 
 async def _wait(ending: asyncio.Future[Any], at_most_ns: int, clock: Clock) -> None:
     await wait_all([ending], clock=clock, timeout=timedelta(microseconds=at_most_ns // 1_000))
+
+
+def _readable(nodes: pl.DataFrame) -> pl.DataFrame:
+    """Return the nodes as a table reads: whole numbers, and nothing where nothing can be."""
+    said = {"beside": "batch replay", "rows_per_s": "rows/s"}
+    numbers = (pl.col(pl.Int64, pl.Float64).round().cast(pl.Int64).cast(pl.String).fill_null(""),)
+    shown = nodes if nodes["beside"].null_count() < nodes.height else nodes.drop("beside")
+    return shown.with_columns(*numbers).rename(said, strict=False)

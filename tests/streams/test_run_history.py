@@ -49,10 +49,22 @@ async def test_rates_are_rows_by_the_clock() -> None:
     assert history.nodes().filter(node="event-source")["rows_per_s"].item() == 800.0
 
 
+async def test_looks_that_are_rare_miss_no_rows() -> None:
+    clock = ev.ManualClock()
+    processor, _, _ = build()
+    run = await processor.start(log_of(EVENTS), micro_batch=SMALL)
+    history = RunHistory(processor.graph, run, clock=clock)
+    await run.wait()
+    await clock.advance("4s")
+    history.look()
+
+    assert history.nodes().filter(node="event-source")["rows_per_s"].item() == 100.0
+
+
 async def test_a_rate_forgets_what_is_more_than_a_second_ago() -> None:
     clock = ev.ManualClock()
     _, history = await ended(clock)
-    for _ in range(3):
+    for _ in range(4):
         await clock.advance("600ms")
         history.look()
 

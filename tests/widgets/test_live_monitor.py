@@ -90,6 +90,18 @@ async def test_beside_a_replay_both_are_equal_at_the_end() -> None:
     assert monitor.nodes["rows"].equals(monitor.nodes["beside"], check_names=False)
 
 
+async def test_the_table_has_a_row_a_node_and_nothing_where_nothing_can_be() -> None:
+    monitor = monitored()
+    await monitor.start()
+    await over(monitor)
+    rows = monitor._table.value.split("<tr>")
+
+    assert len(rows) == 1 + 1 + 8
+    assert "<th scope='col'>rows/s</th>" in rows[1]
+    assert "<td>event-filter</td><td>filter</td><td>200</td>" in rows[3]
+    assert "null" not in monitor._table.value
+
+
 async def test_buttons_can_be_pressed_when_they_make_sense() -> None:
     processor, _, _ = build()
     read = asyncio.Event()
