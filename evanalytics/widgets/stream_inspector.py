@@ -114,7 +114,8 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
             self._show_rows(port)
 
     def _first_of(self, node: str) -> Output:
-        return next(port for _, port in self.output.options if port[0] == node)
+        ports: list[Output] = [port for _, port in self.output.options]
+        return next(port for port in ports if port[0] == node)
 
     def _show_counts(self, name: str) -> None:
         counts = self._counted.filter(pl.col("node") == name).drop("node")
