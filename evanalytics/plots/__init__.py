@@ -4,6 +4,7 @@ from evanalytics.plots.bloom import bits_per_id, error_rate_while_filling
 from evanalytics.plots.bloom_boards import filter_beside_exact
 from evanalytics.plots.bloom_costs import dedupe_cost
 from evanalytics.plots.filters import selectivity_waterfall
+from evanalytics.plots.live_run import live_run
 from evanalytics.plots.queueing import queue_depth, tokens_over_time, waits
 from evanalytics.plots.stream_graph import stream_graph
 from evanalytics.plots.theme import TEMPLATE
@@ -33,6 +34,7 @@ __all__ = [
     "latency",
     "lateness",
     "live_beside_simulated",
+    "live_run",
     "pareto",
     "queue_depth",
     "selectivity_waterfall",

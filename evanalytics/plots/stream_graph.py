@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -58,6 +59,15 @@ def graph_board(
     return Board(rows=[[graph_panel(nodes, edges, losses, selected)]], heights=[1], remark=remark)
 
 
+def with_frame(board: Board, place: int) -> Board:
+    """Return a `graph_board` with the frame around another node, the one at this place among the nodes."""
+    (panel,) = board.panels
+    boxes = next(trace for trace in panel.traces if trace["name"] == "nodes")
+    framed = _frame((boxes["base"][place] + _BOX / 2, boxes["y"][place]))
+    traces = [framed if trace["name"] == framed["name"] else trace for trace in panel.traces]
+    return replace(board, rows=[[replace(panel, traces=traces)]])
+
+
 def graph_figure(board: Board, *, height: int | None = None) -> go.Figure:
     """Return the figure of a `graph_board`."""
     low, high = board.panels[0].yaxis["range"]
@@ -84,7 +94,7 @@ def graph_panel(
             _lines(layout, is_side, "dot", "late, unmatched and duplicate rows"),
             _arrows(layout),
             _labels(layout, edges),
-            _frame(layout, selected),
+            _frame(None if selected is None else layout.places.get(selected)),
             _boxes(layout, nodes, losses),
         ],
         xaxis={**hidden, "title": {"text": "layer"}, "range": [-0.42, layout.layers - 1 + 0.42]},
@@ -234,8 +244,7 @@ def _edge_hint(row: dict[str, Any]) -> str:
     return " → ".join(label(end, 60) for end in ends) + rows
 
 
-def _frame(layout: Layout, selected: str | None) -> dict[str, Any]:
-    place = layout.places.get(selected) if selected is not None else None
+def _frame(place: Point | None) -> dict[str, Any]:
     width, tall = _BOX / 2 + 0.025, _TALL / 2 + 0.045
     corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)] if place is not None else []
     x, y = place or (0, 0)

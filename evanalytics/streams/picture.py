@@ -102,6 +102,18 @@ def losses_of(counts: pl.DataFrame) -> pl.DataFrame:
     return joined.select("node", "part", "what", "rows", share.alias("share"))
 
 
+def rows_into(graph: Graph, counts: pl.DataFrame) -> dict[str, int]:
+    """Return how many rows each node has taken, as far as the counts of a run say it; a source: has given."""
+    flows = _Flows(graph, counts)
+    into = {
+        name: flows.given_by_source(name) if isinstance(node, SourceNode) else 0
+        for name, node in graph.in_order()
+    }
+    for edge in graph.edges:
+        into[edge.node] += flows.along(edge) or 0
+    return into
+
+
 class _Flows:
     """How many rows each edge carried, as far as the counts of its two ends say it."""
 
@@ -116,6 +128,9 @@ class _Flows:
     def along(self, edge: Edge) -> int | None:
         taken = self._taken(edge)
         return self._given(edge.port) if taken is None else taken
+
+    def given_by_source(self, name: str) -> int:
+        return self._rows.get((name, "", OUT), 0)
 
     def _taken(self, edge: Edge) -> int | None:
         node = self._graph.nodes[edge.node]

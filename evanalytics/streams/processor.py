@@ -59,6 +59,11 @@ class StreamProcessor(GraphBuilder):
 
     _run: LiveRun | None = None
 
+    @property
+    def live_run(self) -> LiveRun | None:
+        """The run that was started last; None before the first one."""
+        return self._run
+
     def validate(self, log: EventLog | None = None) -> None:
         """Look for all that is wrong with the graph.
 

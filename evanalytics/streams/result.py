@@ -196,8 +196,9 @@ class StreamResult:
 
     def _whole_events(self, frame: pl.DataFrame) -> pl.DataFrame:
         marks = [c for c in (LATE_FOR, LATE_KEY, MISSED) if c in frame.columns]
-        events = self._log.lazy.join(frame.select(SEQ, *marks).lazy(), on=SEQ, how="inner")
-        return events.collect()
+        low, high = frame.select(pl.col(SEQ).min().alias("low"), pl.col(SEQ).max().alias("high")).row(0)
+        near = self._log.lazy.filter(pl.col(SEQ).is_between(low, high))  # the first rows are a small part
+        return near.join(frame.select(SEQ, *marks).lazy(), on=SEQ, how="inner").collect()
 
     def _key_columns(self, port: Port) -> tuple[str, ...] | None:
         """Return the key columns of windows; None where rows are none."""

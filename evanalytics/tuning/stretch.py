@@ -28,10 +28,17 @@ def arrivals_between(arrivals: Arrivals, start_us: int, end_us: int) -> Arrivals
     return Arrivals(times, types, arrivals.type_names, seq, sizes, start_us)
 
 
-def busiest_stretch(log: EventLog | Arrivals, length: Duration) -> tuple[datetime, datetime]:
+def busiest_stretch(
+    log: EventLog | Arrivals, length: Duration, *, most_events: int | None = None
+) -> tuple[datetime, datetime]:
     """Return the beginning and end (exclusive) of the stretch of this length with the most events.
 
     It begins with an event; of several the earliest is taken. `log.between(*stretch)` is that part.
+
+    Args:
+        log: The log, or its arrivals.
+        length: How long; more than zero.
+        most_events: Shorten the stretch so that it holds no more; its first instant is always whole.
 
     Raises:
         TuningError: There are no events.
@@ -46,6 +53,8 @@ def busiest_stretch(log: EventLog | Arrivals, length: Duration) -> tuple[datetim
     length_ns = max(duration_ns(parse_duration(length, name="length", allow_zero=False)), 1_000)
     until = np.searchsorted(arrivals.time_ns, arrivals.time_ns + length_ns)
     first = int(np.argmax(until - np.arange(len(arrivals))))
+    if most_events is not None and first + most_events < until[first]:
+        length_ns = max(int(arrivals.time_ns[first + most_events] - arrivals.time_ns[first]), 1_000)
     start_us = arrivals.start_us + int(arrivals.time_ns[first]) // 1_000
     start = _EPOCH + timedelta(microseconds=start_us)
     return start, start + timedelta(microseconds=length_ns // 1_000)

@@ -17,6 +17,7 @@ from evanalytics.replay import Replay
 from evanalytics.widgets.background import sentence
 from evanalytics.widgets.base import Notice, guarded, is_strict, on_change, told
 from evanalytics.widgets.controls import Slider, Tally, log_stops
+from evanalytics.widgets.home_loop import HomeLoop
 
 _REDRAW_NS = 100_000_000  # ten times a second
 _WHOLE_LOG_S = 12  # at the speed that is set first
@@ -65,7 +66,7 @@ class ReplayControls(ipywidgets.VBox):  # type: ignore[misc]
         self._total = len(log)
         self._seen: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
-        self._loop = _running_loop()
+        self._loop = HomeLoop()
         self._types = _busiest_types(log)
         start_s, end_s = _bounds_s(log)
         first = (end_s - start_s) / _WHOLE_LOG_S
@@ -98,7 +99,7 @@ class ReplayControls(ipywidgets.VBox):  # type: ignore[misc]
         Raises:
             ReplayError: No event loop was running when this was built, as one is in a notebook.
         """
-        if self._loop is None:
+        if not self._loop.is_there:
             raise ReplayError("play: no event loop is running here that could wait; build this in a notebook")
         if not self.is_playing:
             self._task = self._loop.create_task(self.run())
@@ -164,11 +165,7 @@ class ReplayControls(ipywidgets.VBox):  # type: ignore[misc]
             self._tell("Press Play")
 
     def _act(self, action: Callable[[], None]) -> None:
-        """Act in the notebook's own loop: callbacks may come in another thread."""
-        if self._loop is None or self._loop.is_closed() or _running_loop() is self._loop:
-            action()
-        else:
-            self._loop.call_soon_threadsafe(guarded(action, self.notice))
+        self._loop.act(action, self.notice)
 
     def _tell(self, said: str) -> None:
         progress = self.replay.progress
@@ -214,10 +211,3 @@ def _time_text(second: float) -> str:
 
 def _button(text: str) -> ipywidgets.Button:
     return ipywidgets.Button(description=text).add_class("ev-button")
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -1,4 +1,4 @@
-"""The notebook of order analytics as a visitor meets it: the graph is drawn, and a click opens a node."""
+"""The notebook of order analytics as a visitor meets it: the graph is drawn, a click opens a node, live is shown."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tests.browser.running import run_notebook
 pytestmark = pytest.mark.browser
 
 NAME = "05_order_analytics_stream.ipynb"
-APP = ".ev-app"
-SHOWS = "text => document.querySelector('.ev-app').textContent.includes(text)"
+APP = ".ev-inspector"
+MONITOR = ".ev-monitor"
+SHOWS = "text => document.querySelector('.ev-inspector').textContent.includes(text)"
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,7 @@ def page(browser: Any, lab: str) -> Iterator[Any]:
     page.on("request", lambda request: _note(page, request.url))
     run_notebook(page, lab, NAME)
     page.locator(f"{APP} .ev-rows").nth(1).wait_for(timeout=120_000)
+    page.locator(f"{MONITOR} .ev-status", has_text="Ended").wait_for(timeout=240_000)
     page.locator(f"{APP} .ev-actions").evaluate("bar => bar.scrollIntoView({ block: 'center' })")
     page.locator(f"{APP} .bars .point").nth(7).wait_for(timeout=60_000)
     yield page
@@ -38,7 +40,7 @@ def _note(page: Any, url: str) -> None:
 
 def test_every_cell_runs(page: Any) -> None:
     assert page.locator(".jp-RenderedText[data-mime-type*='error']").count() == 0
-    assert page.locator(f"{APP} .ev-notice").count() == 0
+    assert page.locator(".ev-app .ev-notice").count() == 0
 
 
 def test_each_node_is_a_box_that_says_its_name(page: Any) -> None:
@@ -63,6 +65,37 @@ def test_a_node_and_its_output_are_chosen_by_keyboard(page: Any) -> None:
     page.keyboard.press("ArrowDown")
 
     page.wait_for_function(SHOWS, arg="order-payment-join · late_left", timeout=20_000)
+
+
+def test_an_output_of_another_node_is_chosen_in_one_step(page: Any) -> None:
+    page.locator(APP).get_by_label("output", exact=True).select_option(label="order-metrics · late")
+
+    page.wait_for_function(SHOWS, arg="order-metrics · late: ", timeout=20_000)
+    assert page.locator(APP).get_by_label("node", exact=True).input_value() == "order-metrics (aggregator)"
+
+
+def test_live_bars_have_grown_to_those_of_the_replay(page: Any) -> None:
+    """Both are bars of as many nodes; the live ones say their rows."""
+    page.locator(f"{MONITOR} .bars .point").first.wait_for(timeout=60_000)
+    lengths = page.evaluate(
+        """() => { const shown = document.querySelector('.ev-monitor .js-plotly-plot').data;
+          return ['batch replay', 'live'].map(name => [...shown.find(bar => bar.name === name).x].slice(1)); }"""
+    )
+
+    assert lengths[0] == lengths[1]
+    assert min(lengths[1]) > 0
+
+
+def test_a_run_is_started_and_stopped_by_keyboard(page: Any) -> None:
+    monitor = page.locator(MONITOR)
+    monitor.get_by_role("button", name="Start").focus()
+    page.keyboard.press("Enter")
+    monitor.locator(".ev-status", has_text="Running").wait_for(timeout=60_000)
+
+    monitor.get_by_role("button", name="Stop").focus()
+    page.keyboard.press("Enter")
+
+    monitor.locator(".ev-status", has_text="Ended").wait_for(timeout=60_000)
 
 
 def test_every_control_has_a_name(page: Any) -> None:

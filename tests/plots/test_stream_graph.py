@@ -5,7 +5,7 @@ import polars as pl
 
 from evanalytics.plots import stream_graph
 from evanalytics.plots.panel import update_figure
-from evanalytics.plots.stream_graph import KIND_COLORS, graph_board, graph_figure
+from evanalytics.plots.stream_graph import KIND_COLORS, graph_board, graph_figure, with_frame
 
 NASTY = "<script>alert(1)</script>$x$" + "y" * 5_000
 
@@ -101,6 +101,13 @@ def test_long_names_are_broken_into_two_lines() -> None:
     figure = stream_graph(nodes(names), edges(names), losses([]))
 
     assert boxes(figure).text[4].startswith("<b>payment-of-</b><br><b>")
+
+
+def test_a_frame_around_another_node_is_all_that_changes() -> None:
+    frames = nodes(["a", "b", "c"]), edges(["a", "b", "c"]), losses([])
+    one, other = (graph_board(*frames, selected=name) for name in ("a", "c"))
+
+    assert with_frame(one, 2) == other
 
 
 def test_the_selected_node_has_a_frame_that_moves_in_one_update() -> None:

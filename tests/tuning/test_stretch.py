@@ -38,3 +38,21 @@ def test_bins_count_every_event_once() -> None:
 
     assert counts.tolist() == [1, 3, 0, 1]
     assert int(np.sum(counts)) == len(ARRIVALS)
+
+
+def test_the_busiest_stretch_ends_before_too_many_events() -> None:
+    begin, end = busiest_stretch(ARRIVALS, "3us", most_events=2)
+
+    assert (begin.microsecond, end.microsecond) == (10, 12)
+
+
+def test_a_bound_that_is_not_reached_changes_nothing() -> None:
+    assert busiest_stretch(ARRIVALS, "3us", most_events=3) == busiest_stretch(ARRIVALS, "3us")
+
+
+def test_an_instant_is_never_cut() -> None:
+    arrivals = Arrivals.of_times([5, 5, 5, 6], unit="us")
+
+    begin, end = busiest_stretch(arrivals, "1s", most_events=2)
+
+    assert (begin.microsecond, end.microsecond) == (5, 6)

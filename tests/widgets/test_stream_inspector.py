@@ -55,7 +55,7 @@ def test_it_begins_with_a_node_that_has_most_outputs(result: ev.StreamResult) ->
     inspector = StreamInspector(result)
 
     assert inspector.node.value == "once"
-    assert [value for _, value in inspector.output.options] == ["out", "duplicate"]
+    assert inspector.output.value == ("once", "out")
     assert inspector.rows.height == 50
 
 
@@ -149,13 +149,53 @@ def test_the_way_of_an_event_is_shown_and_taken_away(result: ev.StreamResult) ->
     assert inspector._way.value == ""
 
 
-def test_one_output_is_no_choice(result: ev.StreamResult) -> None:
+def test_every_output_of_the_graph_can_be_chosen(result: ev.StreamResult) -> None:
     inspector = StreamInspector(result)
-    assert not inspector.output.disabled
 
-    inspector.choose("sink")
+    assert [value for _, value in inspector.output.options] == [
+        ("events", "out"), ("once", "out"), ("once", "duplicate"), ("counts", "out"), ("counts", "late"),
+        ("sink", ""),
+    ]  # fmt: skip
 
-    assert inspector.output.disabled
+
+def test_an_output_chooses_its_node(result: ev.StreamResult) -> None:
+    inspector = StreamInspector(result)
+
+    inspector.output.value = ("counts", "late")
+
+    assert inspector.node.value == "counts"
+    assert round(framed(inspector), 6) == 2.0
+    assert inspector.rows["id"].to_list() == ["119"]
+
+
+def test_a_node_chooses_its_first_output(result: ev.StreamResult) -> None:
+    inspector = StreamInspector(result)
+    inspector.choose("counts", "late")
+
+    inspector.choose("once")
+
+    assert inspector.output.value == ("once", "out")
+    assert inspector.rows.height == 50
+
+
+def test_choosing_a_node_again_goes_back_to_its_first_output(result: ev.StreamResult) -> None:
+    inspector = StreamInspector(result)
+    inspector.choose("counts", "late")
+
+    inspector.choose("counts")
+
+    assert inspector.output.value == ("counts", "out")
+
+
+def test_rows_are_read_once(result: ev.StreamResult) -> None:
+    inspector = StreamInspector(result)
+    inspector.choose("counts")
+    shown = inspector.rows
+    inspector.choose("once")
+
+    inspector.choose("counts")
+
+    assert inspector.rows is shown
 
 
 def test_a_table_scrolls_by_keyboard_and_has_a_name() -> None:
