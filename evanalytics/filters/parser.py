@@ -207,7 +207,7 @@ class _Scope:
             _refuse(where, "time is an instant, not text; compare it with $gte and $lt")
         if _is_regex(pattern):
             pattern, own = _undressed_regex(pattern)
-            if own and options:
+            if own and options is not None:
                 _refuse(where, f"options stand in the expression, {own!r}, and in $options; give them once")
             options = options or own
         if not isinstance(pattern, str) or not isinstance(options, str | None):
