@@ -205,12 +205,11 @@ class _Scope:
     def _matches(self, path: str, pattern: Any, where: str, options: Any = None) -> Node:
         if path == "time" and self._is_event:
             _refuse(where, "time is an instant, not text; compare it with $gte and $lt")
-        if isinstance(pattern, re.Pattern):
-            flags = "".join(letter for flag, letter in _FLAGS.items() if pattern.flags & flag)
-            pattern, options = pattern.pattern, flags if options is None else options
-        if isinstance(pattern, Mapping) and _is_regex(pattern):
-            inner = pattern["$regularExpression"]
-            pattern, options = inner.get("pattern"), inner.get("options") if options is None else options
+        if _is_regex(pattern):
+            pattern, own = _undressed_regex(pattern)
+            if own and options is not None:
+                _refuse(where, f"options stand in the expression, {own!r}, and in $options; give them once")
+            options = options or own
         if not isinstance(pattern, str) or not isinstance(options, str | None):
             _refuse(where, f"$regex and $options need text, got {shown(pattern)}, {shown(options)}")
         try:
@@ -245,6 +244,14 @@ def _is_regex(value: Any) -> bool:
         return True
     extended = isinstance(value, Mapping) and value.keys() == {"$regularExpression"}
     return extended and isinstance(value["$regularExpression"], Mapping)
+
+
+def _undressed_regex(value: Any) -> tuple[Any, Any]:
+    """Return the pattern of a regular expression, and its options."""
+    if isinstance(value, re.Pattern):
+        return value.pattern, "".join(letter for flag, letter in _FLAGS.items() if value.flags & flag)
+    inner = value["$regularExpression"]
+    return inner.get("pattern"), inner.get("options")
 
 
 def _has_operators(value: Any, where: str) -> bool:

@@ -3,12 +3,16 @@
 The function is written out as source and compiled, so that a filter of three conditions costs
 one call and not seven. The source consists of the fixed pieces below and of names that we
 count up; every key and literal is bound to such a name, none is ever part of the text.
+
+What nearly every event has is looked for first and once: a payload that is an object, and at
+the end of a path a value of the literal's type, or none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from evanalytics.event import Event
@@ -19,9 +23,8 @@ from evanalytics.filters.leaf_tests import (
     elements_test,
     value_test,
 )
-from evanalytics.filters.lookup import Several, beyond, whole_beyond
+from evanalytics.filters.lookup import beyond, whole_beyond
 from evanalytics.filters.nodes import (
-    ATTRIBUTES,
     ITSELF,
     And,
     Compare,
@@ -35,7 +38,11 @@ from evanalytics.filters.nodes import (
     Not,
     Or,
     Size,
+    conjunction,
+    disjunction,
+    leaves,
 )
+from evanalytics.filters.predicate_paths import ElementPath, EventPaths, Names, ObjectPaths, Paths
 from evanalytics.filters.values import MISSING
 from evanalytics.logs.schema import PAYLOAD
 
@@ -43,7 +50,6 @@ Predicate = Callable[[Event], bool]
 
 _DEEPEST = 40  # Python reads 200 parentheses deep
 _SIGNS = {"$eq": "==", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-_ROOTS = {name: f"e.{name}" for name in ATTRIBUTES} | {"ext": "e.extensions"}
 _FIXED = {
     "is": "{v} == {c}",
     "starts": "{v}.startswith({c})",
@@ -62,45 +68,61 @@ def compile_predicate(node: Node) -> Predicate:
         ...               data={"status": "PAID"}))
         True
     """
-    return _Writer(_EventPaths).function(node)
+    return _Writer(EventPaths).function(node)
 
 
 def compile_element_test(node: Node, *, of_objects: bool) -> Test:
     """Return the function that says whether an array's element meets a condition."""
-    return _Writer(_ObjectPaths if of_objects else _ElementPath).function(node)
+    return _Writer(ObjectPaths if of_objects else ElementPath).function(node)
 
 
 class _Writer:
     """Writes the source of one function whose argument is `e`."""
 
-    def __init__(self, paths: type[_Paths]) -> None:
-        self._names: dict[str, Any] = {"M": MISSING, "S": Several}
-        self._paths = paths(self)
-        self._variables = 0
+    def __init__(self, paths: type[Paths]) -> None:
+        self._names = Names()
+        self._paths = paths(self._names)
 
-    def function(self, node: Node) -> Callable[[Any], bool]:
-        """Return the function of a node."""
-        source = f"lambda e: {self._write(node, 0)}"
-        function: Callable[[Any], bool] = eval(source, self._names)
+    def function(self, node: Node, *, payload_first: bool = True) -> Callable[[Any], bool]:
+        """Return the function of a node.
+
+        Args:
+            node: What it tests.
+            payload_first: Whether to look first if the payload is a dict, where an event's is asked for.
+        """
+        if payload_first and isinstance(self._paths, EventPaths) and _has_fields(node):
+            source = self._payload_first(node, self._paths)
+        else:
+            source = self._write(node, 0)
+        function: Callable[[Any], bool] = eval(f"lambda e: {source}", self._names.values)
         return function
 
-    def bound(self, value: Any) -> str:
-        """Return the name by which the source speaks of a value."""
-        name = f"c{len(self._names)}"
-        self._names[name] = value
-        return name
+    def _payload_first(self, node: Node, paths: EventPaths) -> str:
+        """Write a node so that the payload is looked at once, behind what needs none of it."""
+        word, parts = _parts(node)
+        before = next(i for i, part in enumerate(parts) if _has_fields(part))
+        rest = _rejoined(node, parts[before:])
+        for_any = self._names.bound(_made_when_called(lambda: _plain(rest)))
+        payload = paths.payload = self._names.variable()
+        quick = self._joined(word, parts[before:], 1)
+        paths.payload = None
+        source = f"({quick} if ({payload} := e.data).__class__ is dict else {for_any}(e))"
+        return f"({self._joined(word, parts[:before], 1)} {word} {source})" if before else source
 
-    def variable(self) -> str:
-        """Return a new variable's name."""
-        self._variables += 1
-        return f"v{self._variables}"
+    def _joined(self, word: str, parts: tuple[Node, ...], depth: int) -> str:
+        """Return the source of some parts behind one another, comparisons on one path as one."""
+        written = []
+        for _, group in groupby(parts, _path_compared if word == "and" else _nothing_shared):
+            first, *others = group
+            comparisons = [part for part in (first, *others) if isinstance(part, Compare)]
+            written.append(self._guarded(comparisons) if others else self._write(first, depth))
+        return f"({f' {word} '.join(written)})"
 
     def _write(self, node: Node, depth: int) -> str:
         if depth > _DEEPEST:
-            return f"{self.bound(_Writer(type(self._paths)).function(node))}(e)"
+            return f"{self._names.bound(_Writer(type(self._paths)).function(node))}(e)"
         if isinstance(node, And | Or):
-            word = " and " if isinstance(node, And) else " or "
-            return f"({word.join(self._write(part, depth + 1) for part in node.parts)})"
+            return self._joined("and" if isinstance(node, And) else "or", node.parts, depth + 1)
         if isinstance(node, Not):
             return f"(not {self._write(node.part, depth + 1)})"
         return self._leaf(node) if isinstance(node, Leaf) else str(isinstance(node, Everything))
@@ -108,23 +130,24 @@ class _Writer:
     def _leaf(self, leaf: Leaf) -> str:
         if isinstance(leaf, Size | ElementMatches):
             one = _of_elements(leaf) if isinstance(leaf, ElementMatches) else value_test(leaf)
-            return f"{self.bound(each_test(one))}({self._paths.value(leaf.path, whole_beyond)})"
+            return f"{self._names.bound(each_test(one))}({self._paths.value(leaf.path, whole_beyond)})"
         one = value_test(leaf)
         if fixed := self._paths.fixed_type(leaf.path):
             return self._of_fixed_type(leaf, fixed, one)
         test = one if leaf.path == ITSELF else any_test(one)
         if isinstance(leaf, Exists):
-            return self._exists(leaf, self.bound(test))
-        return self._guarded(leaf, self._paths.value(leaf.path, beyond), self.bound(test))
+            return self._exists(leaf, self._names.bound(test))
+        return self._guarded([leaf])
 
     def _exists(self, leaf: Exists, slow: str) -> str:
-        v = self.variable()
+        v = self._names.variable()
         root, *keys = leaf.path.split(".")
-        if root == PAYLOAD and len(keys) == 1 and isinstance(self._paths, _EventPaths):
-            behind = f"{self.bound(beyond)}({v}, {self.bound(tuple(keys))})"
-            return (
-                f"({self.bound(keys[0])} in {v} if ({v} := e.data).__class__ is dict else {slow}({behind}))"
-            )
+        if root == PAYLOAD and len(keys) == 1 and isinstance(self._paths, EventPaths):
+            key = self._names.bound(keys[0])
+            if payload := self._paths.payload:
+                return f"({key} in {payload})"
+            behind = f"{self._names.bound(beyond)}({v}, {self._names.bound(tuple(keys))})"
+            return f"({key} in {v} if ({v} := e.data).__class__ is dict else {slow}({behind}))"
         value = self._paths.value(leaf.path, beyond, present=True)
         return f"(({v} := {value}) is not M and ({v}.__class__ is not S or {slow}({v})))"
 
@@ -133,23 +156,28 @@ class _Writer:
         attribute = self._paths.value(leaf.path, beyond)
         if kind in self._quick_types(leaf):
             return self._quick(leaf, attribute)
-        return (
-            str(isinstance(leaf, Exists)) if not isinstance(leaf, In) else f"{self.bound(one)}({attribute})"
-        )
+        is_set = isinstance(leaf, In)
+        return f"{self._names.bound(one)}({attribute})" if is_set else str(isinstance(leaf, Exists))
 
-    def _guarded(self, leaf: Leaf, value: str, slow: str) -> str:
-        """Write a quick test for values of the usual types, the exact one for all others."""
-        types = self._quick_types(leaf)
+    def _guarded(self, tested: Sequence[Leaf]) -> str:
+        """Write a quick test for values of the usual types and for none, the exact one for all others.
+
+        Args:
+            tested: One, or several comparisons with literals of one type, all of which must hold.
+        """
+        path, types = tested[0].path, self._quick_types(tested[0])
+        tests = [value_test(leaf) if path == ITSELF else any_test(value_test(leaf)) for leaf in tested]
+        value, slow = self._paths.value(path, beyond), self._names.bound(_all_of(tests))
         if not types:
             return f"{slow}({value})"
-        v, k = self.variable(), self.variable()
-        if len(types) == 1:
-            guard = f"({v} := {value}).__class__ is {types[0].__name__}"
-        else:
-            guard = f"({k} := ({v} := {value}).__class__) is " + f" or {k} is ".join(
-                t.__name__ for t in types
-            )
-        return f"({self._quick(leaf, v)} if {guard} else {slow}({v}))"
+        v, k = self._names.variable(), self._names.variable()
+        guard = f"({v} := {value}).__class__ is {types[0].__name__}"
+        if len(types) > 1:
+            guard = f"({k} := ({v} := {value}).__class__) is {types[0].__name__}"
+            guard += "".join(f" or {k} is {kind.__name__}" for kind in types[1:])
+        quick = " and ".join(self._quick(leaf, v) for leaf in tested)
+        absent = _all_of(tests)(MISSING)
+        return f"({quick} if {guard} else {absent} if {v} is M else {slow}({v}))"
 
     def _quick_types(self, leaf: Leaf) -> list[type]:
         """Return the types of values for which `_quick` says the truth."""
@@ -165,78 +193,67 @@ class _Writer:
         return [kind] if kind is str or kind is bool or kind is datetime else []
 
     def _quick(self, leaf: Leaf, value: str) -> str:
-        self._names.setdefault("datetime", datetime)
         if isinstance(leaf, Compare):
-            return f"{value} {_SIGNS[leaf.operator]} {self.bound(leaf.value)}"
+            return f"{value} {_SIGNS[leaf.operator]} {self._names.bound(leaf.value)}"
         if isinstance(leaf, In):
             usual = frozenset(v for v in leaf.values if v.__class__ in (str, int, float, datetime))
-            return f"{value} in {self.bound(usual)}"
+            return f"{value} in {self._names.bound(usual)}"
         assert isinstance(leaf, Matches)
         if leaf.regex.fixed is None:
             search = leaf.regex.search
             found = leaf.regex.found_in if search is None else search
-            return f"{self.bound(found)}({value})" + (" is not None" if search else "")
+            return f"{self._names.bound(found)}({value})" + (" is not None" if search else "")
         how, text = leaf.regex.fixed
-        return _FIXED[how].format(v=value, c=self.bound(text))
+        return _FIXED[how].format(v=value, c=self._names.bound(text))
 
 
-class _Paths:
-    """How the source gets at the value of a path."""
-
-    def __init__(self, writer: _Writer) -> None:
-        self._writer = writer
-
-    def value(self, path: str, behind: Callable[..., Any], *, present: bool = False) -> str:
-        """Return the expression of a path's value.
-
-        Args:
-            path: The path.
-            behind: What to call where a value on the way is no dict.
-            present: Whether attributes that are None count as missing.
-        """
-        raise NotImplementedError
-
-    def fixed_type(self, path: str) -> type | None:
-        """Return the type of an attribute that is always there."""
-        return None
-
-    def _fields(self, base: str, keys: tuple[str, ...], behind: Callable[..., Any]) -> str:
-        """Return the expression of a field of a field of ...: dicts are entered right here."""
-        if not keys:
-            return base
-        v, key, rest = self._writer.variable(), self._writer.bound(keys[0]), self._writer.bound(keys)
-        inner = self._fields(f"{v}.get({key}, M)", keys[1:], behind)
-        return (
-            f"({inner} if ({v} := {base}).__class__ is dict else {self._writer.bound(behind)}({v}, {rest}))"
-        )
+def _parts(node: Node) -> tuple[str, tuple[Node, ...]]:
+    if isinstance(node, And | Or):
+        return ("and" if isinstance(node, And) else "or"), node.parts
+    return "and", (node,)
 
 
-class _EventPaths(_Paths):
-    """Paths of an event."""
-
-    def value(self, path: str, behind: Callable[..., Any], *, present: bool = False) -> str:
-        root, *keys = path.split(".")
-        base = _ROOTS[root]
-        if keys or root == "ext":
-            return self._fields(base, tuple(keys), behind)
-        return f"(M if {base} is None else {base})" if present else base
-
-    def fixed_type(self, path: str) -> type | None:
-        return {"id": str, "type": str, "source": str, "time": datetime}.get(path)
+def _rejoined(node: Node, parts: tuple[Node, ...]) -> Node:
+    return disjunction(list(parts)) if isinstance(node, Or) else conjunction(list(parts))
 
 
-class _ObjectPaths(_Paths):
-    """Paths of an array's element that is an object."""
-
-    def value(self, path: str, behind: Callable[..., Any], *, present: bool = False) -> str:
-        return self._fields("e", tuple(path.split(".")), behind)
+def _has_fields(node: Node) -> bool:
+    """Return whether a node looks at a field of the payload."""
+    return any(leaf.path.startswith(f"{PAYLOAD}.") for leaf in leaves(node))
 
 
-class _ElementPath(_Paths):
-    """The element itself."""
+def _path_compared(node: Node) -> object:
+    """Return what is equal for comparisons that can be made as one: path and type of the literal."""
+    if not isinstance(node, Compare) or "." not in node.path:
+        return _nothing_shared(node)
+    kind = node.value.__class__
+    return node.path, (float if kind is int else kind)
 
-    def value(self, path: str, behind: Callable[..., Any], *, present: bool = False) -> str:
-        return "e"
+
+def _nothing_shared(node: Node) -> object:
+    """Return what is equal for no two nodes."""
+    return object()
+
+
+def _all_of(tests: list[Test]) -> Test:
+    return tests[0] if len(tests) == 1 else lambda value: all(test(value) for test in tests)
+
+
+def _made_when_called(make: Callable[[], Predicate]) -> Predicate:
+    """Return a function that is made at its first call: few logs have payloads that are no objects."""
+    made: list[Predicate] = []
+
+    def call(event: Event) -> bool:
+        if not made:
+            made.append(make())
+        return made[0](event)
+
+    return call
+
+
+def _plain(node: Node) -> Predicate:
+    """Return the function of a node that leaves open what a payload is."""
+    return _Writer(EventPaths).function(node, payload_first=False)
 
 
 def _of_elements(leaf: ElementMatches) -> Test:

@@ -1,4 +1,4 @@
-"""What MongoDB's manual says of its operators, in `mongodb_cases.json`, holds on every executor."""
+"""What MongoDB's manual and tests say of its operators, in `mongodb_cases.json`, holds on every executor."""
 
 import json
 from pathlib import Path
@@ -14,6 +14,7 @@ from tests.filters.logs_of import by_duckdb, by_polars, by_predicate, events_of_
 
 TABLE = json.loads((Path(__file__).parent / "mongodb_cases.json").read_text(encoding="utf-8"))
 CASES = TABLE["cases"]
+PAGES = ("https://www.mongodb.com/docs/manual/", "https://github.com/mongodb/mongo/blob/")
 NAMES = [f"{operator} {json.dumps(document)}" for operator, _, _, document, _ in CASES]
 
 
@@ -54,7 +55,7 @@ def test_every_operator_has_ten_documents_ten_filters_and_a_page() -> None:
     documents: dict[str, set[tuple[str, str]]] = {}
     filters: dict[str, set[str]] = {}
     for operator, page, collection, document, _ in CASES:
-        assert page.startswith("https://www.mongodb.com/docs/manual/")
+        assert page.startswith(PAGES)
         filters.setdefault(operator, set()).add(f"{collection} {json.dumps(document)}")
         documents.setdefault(operator, set()).update(
             (collection, str(d["_"])) for d in TABLE["collections"][collection]

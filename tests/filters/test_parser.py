@@ -112,6 +112,7 @@ REFUSED = {
     "all mixed": ({"data.a": {"$all": [{"$elemMatch": {"b": 1}}, 5]}}, "every place"),
     "elemMatch": ({"data.a": {"$elemMatch": 5}}, "object of conditions"),
     "options": ({"data.a": {"$options": "i"}}, r"goes with a \$regex"),
+    "options twice": ({"data.a": {"$regex": re.compile("a", re.I), "$options": "s"}}, "give them once"),
     "regex": ({"data.a": {"$regex": "(?=a)"}}, r"filter at data\.a\.\$regex: regular expression .* look-ahead"),
     "regex type": ({"data.a": {"$regex": 5}}, "need text"),
     "ne regex": ({"data.a": {"$ne": re.compile("a")}}, r"use \$not"),

@@ -137,3 +137,26 @@ def test_filters_combine() -> None:
     assert (paid | shop)(event())
     assert (~shop)(event())
     assert isinstance(paid & shop, Filter)
+
+
+@pytest.mark.parametrize("data", [None, 5, "x", [], [{"n": 2}, {"n": 9}], (), {"n": [0, 5]}, {}, {"n": None}])
+def test_a_payload_that_is_no_object_gets_the_same_answer_as_one_nested_in_another(data: Any) -> None:
+    for document in (
+        {"n": {"$gt": 1, "$lt": 3}},
+        {"n": {"$exists": False}},
+        {"$or": [{"n": None}, {"n": {"$gte": 9}}]},
+        {"n": {"$not": {"$gt": 1, "$lte": 2}}},
+    ):
+        payload, nested = filter(document, within="data"), filter(document, within="data.deep")
+
+        assert payload(event(data=data)) == nested(event(data={"deep": data})), document
+
+
+def test_comparisons_on_one_path_hold_each_on_its_own_for_an_array() -> None:
+    between = {"$gt": 1, "$lt": 3}
+
+    assert holds(between, [0, 5])
+    assert holds(between, 2)
+    assert not holds(between, 5)
+    assert not holds(between, "2")
+    assert not holds({"$gt": 1, "$lt": "b"}, 2)

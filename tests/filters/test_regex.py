@@ -9,6 +9,8 @@ import pytest
 
 from evanalytics.exceptions import FilterError
 from evanalytics.filters.regex import Regex
+from evanalytics.filters.regex_characters import merged
+from evanalytics.filters.regex_needs import guarded, last, needed
 from evanalytics.logs.connection import connect
 
 TEXTS = [
@@ -89,6 +91,37 @@ def test_no_expression_hangs(pattern: str) -> None:
         look(text)
 
     assert time.process_time() - begin < 1  # the slowest takes 0.01 s; one that backtracks, hours
+
+
+@pytest.mark.parametrize("pattern", [*PATTERNS, *CATASTROPHES])
+def test_what_a_text_needs_changes_no_answer(pattern: str) -> None:
+    regex = Regex(pattern)
+    texts = [
+        *TEXTS,
+        *BAITS,
+        *(bait + end for bait in BAITS for end in ("a", "b", ",xP", "c!", "=yZ", "@b.cd")),
+    ]
+    asked = guarded(regex.tree, lambda text: pl.Series([text]).str.contains(regex.text)[0])
+
+    assert [asked(text) for text in texts] == pl.Series(texts).str.contains(regex.text).to_list()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "letters", "ends"),
+    [
+        ("(.*a){12}$", "a", "a"),
+        ("^(.*?,){11}P", ",P", None),
+        ("(ab|cb)+(x|y)$", "b", "xy"),
+        ("ab?$", "a", "ab"),
+        ("(a|a?)+$", "", None),
+        ("a$|b", "", None),
+    ],
+)
+def test_what_a_text_needs_is_known(pattern: str, letters: str, ends: str | None) -> None:
+    tree = Regex(pattern).tree
+
+    assert needed(tree) == set(letters)
+    assert last(tree) == (None if ends is None else merged([(ord(end), ord(end)) for end in ends]))
 
 
 def test_options_of_the_operator_are_those_of_a_group() -> None:
