@@ -119,7 +119,7 @@ def _configuration(notebooks: Path) -> Config:
             "allow_theme_override": "NO",
             "progressive_rendering": True,
             "show_tracebacks": True,
-        }
+        },
     )
 
 

@@ -7,7 +7,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const left = document.querySelectorAll(".voila-skeleton-container").length;
     begun ||= left > 0;
     if (!begun) return;
-    status.textContent = left ? `Running part ${parts - left + 1} of ${parts}` : "";
+    const text = left ? `Running part ${parts - left + 1} of ${parts}` : "";
+    if (status.textContent !== text) status.textContent = text; // a change of its own would call it again for ever
     if (!left) watch.disconnect();
   });
   watch.observe(document.body, { childList: true, subtree: true });
