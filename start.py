@@ -1,4 +1,4 @@
-"""Set everything up, then open the notebooks or run the tests: `python start.py lab | test | ...`.
+"""Set everything up, then open the notebooks or run the tests: `python start.py lab | app | test | ...`.
 
 Needs Python 3.11 or newer and nothing else. The virtual environment is made in .venv from the
 pinned and hashed requirements.txt; the second time nothing is left to do. `make lab` and the
@@ -24,6 +24,7 @@ NOTEBOOKS = ["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=600", "notebook
 
 COMMANDS: dict[str, list[list[str]]] = {
     "lab": [["-m", "evanalytics.cli", "lab"]],
+    "app": [["-m", "evanalytics.cli", "app"]],
     "test": [  # notebooks and the browser one after the other: what a visitor waits for needs the cores
         ["-m", "pytest", "-q", "-n", "2", "tests", "evanalytics", "--ignore=tests/browser"],
         NOTEBOOKS,

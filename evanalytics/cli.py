@@ -5,20 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from evanalytics.exceptions import EvAnalyticsError
-
-_LAB_FLAGS = (  # JupyterLab as it should be: nothing is asked of the network
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--ServerApp.terminals_enabled=True",
-)
-_FIRST = "01_replay_an_event_log.ipynb"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     lab.add_argument("log", nargs="?", help="the event log the notebooks read; else the sample log")
     lab.set_defaults(run=_lab)
+    app = commands.add_parser("app", help="serve the notebooks as dashboards without code, on this machine")
+    app.add_argument("log", nargs="?", help="the event log to offer first; else the sample log")
+    app.add_argument("--port", type=int, default=8866, help="the port; a free one near it if taken (8866)")
+    app.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
+    app.set_defaults(run=_app)
     sample = commands.add_parser("sample", help="write a made-up order log with known answers")
     sample.add_argument("--events", type=int, default=1_000_000, help="how many events (default: 1000000)")
     sample.add_argument("--seed", type=int, default=7, help="another seed, another log (default: 7)")
@@ -73,14 +69,17 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _lab(options: argparse.Namespace) -> int:
-    folder = notebooks_folder()
-    environment = dict(os.environ)
-    if options.log:
-        environment["EVANALYTICS_LOG"] = str(Path(options.log).resolve())
-    command = [sys.executable, "-m", "jupyter", "lab", *_LAB_FLAGS, *options.further]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    return subprocess.call([*command, str(folder / _FIRST)], env=environment)
+    from evanalytics.app.lab import run_lab
+
+    return run_lab(options.log, options.further)
+
+
+def _app(options: argparse.Namespace) -> int:
+    from evanalytics.app.server import run_app
+
+    log = options.log or os.environ.get("EVANALYTICS_LOG")
+    say = partial(print, flush=True)
+    return run_app(log=log, port=options.port, browse=options.browser, say=say)
 
 
 def _sample(options: argparse.Namespace) -> int:
@@ -113,18 +112,6 @@ def _serve(options: argparse.Namespace) -> int:
     )
     asyncio.run(serving)
     return 0
-
-
-def notebooks_folder() -> Path:
-    """Return where the notebooks are: in the working directory, or beside the package.
-
-    Raises:
-        EvAnalyticsError: They are in neither place.
-    """
-    for folder in (Path.cwd() / "notebooks", Path(__file__).parents[1] / "notebooks"):
-        if (folder / _FIRST).is_file():
-            return folder
-    raise EvAnalyticsError("the notebooks are not here; run this in a checkout of evanalytics")
 
 
 if __name__ == "__main__":

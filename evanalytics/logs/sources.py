@@ -108,6 +108,16 @@ def find_files(paths: Paths, *, limits: ReadLimits) -> list[LogFile]:
     return found
 
 
+def is_log(path: Path) -> bool:
+    """Return whether a file of a folder is taken for a log: by its ending, and no by-product of one.
+
+    Example:
+        >>> is_log(Path("orders.csv.gz")), is_log(Path("orders.csv.gz.answers.json"))
+        (True, False)
+    """
+    return _format_of(path) is not None and not path.name.endswith((".answers.json", ".quarantine.ndjson"))
+
+
 def read_lines(file: LogFile, *, limits: ReadLimits) -> Iterator[LineChunk]:
     """Yield a text file as chunks of whole lines, with bounded memory.
 
@@ -144,8 +154,7 @@ def first_byte(file: LogFile) -> bytes:
 
 def _expand(path: str) -> list[LogFile]:
     if os.path.isdir(path):
-        names = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and _format_of(p) is not None)
-        logs = [n for n in names if not n.endswith((".answers.json", ".quarantine.ndjson"))]
+        logs = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and is_log(p))
         if not logs:
             raise LogNotFoundError(f"{path}: the folder holds no event log ({_known()})")
         return [_log_file(Path(n), name=os.path.relpath(n, path)) for n in logs]

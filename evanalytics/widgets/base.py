@@ -30,7 +30,7 @@ class Notice(ipywidgets.HTML):  # type: ignore[misc]
         """Show a sentence; an empty one clears the line."""
         if text != self.text:
             self.text = text
-            self.value = f"<p class='ev-notice' role='alert'>{html.escape(text)}</p>" if text else ""
+            self.value = alert(text) if text else ""
 
 
 def guarded(action: Callable[..., Any], notice: Notice) -> Callable[..., None]:
@@ -77,8 +77,17 @@ def labelled_button(text: str, hint: str) -> ipywidgets.Button:
 
 def told(error: Exception) -> str:
     """Return an error as a sentence for the person in front of it."""
-    text = str(error) if isinstance(error, EvAnalyticsError) else f"{type(error).__name__}: {error}"
-    return f"This could not be done: {text}. What is shown has not changed."
+    return f"This could not be done: {reason(error)}. What is shown has not changed."
+
+
+def reason(error: Exception) -> str:
+    """Return what an error says; one that nobody raised on purpose says of which kind it is."""
+    return str(error) if isinstance(error, EvAnalyticsError) else f"{type(error).__name__}: {error}"
+
+
+def alert(text: str) -> str:
+    """Return a sentence as HTML that stands out, and that screen readers announce."""
+    return f"<p class='ev-notice' role='alert'>{html.escape(text)}</p>"
 
 
 def is_strict() -> bool:

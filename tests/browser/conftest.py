@@ -1,8 +1,9 @@
-"""A JupyterLab of our own and a headless Chromium, for tests of what a visitor meets."""
+"""A JupyterLab and an app of our own, and a headless Chromium, for tests of what a visitor meets."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,10 +11,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from evanalytics.app.lab import lab_command, lab_environment
 
 CHROMIUM = os.environ.get("EVANALYTICS_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
@@ -42,24 +46,58 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(NOTEBOOKS, root / "notebooks", ignore=shutil.ignore_patterns(".*"))
     (root / "data").symlink_to(NOTEBOOKS.parent / "data")
     port = _free_port()
-    home = {f"JUPYTER{name}": str(root / "home") for name in ("_DATA_DIR", "_RUNTIME_DIR", "_CONFIG_DIR")}
-    home |= {f"JUPYTERLAB_{name}_DIR": str(root / "home") for name in ("SETTINGS", "WORKSPACES")}
     options = [
-        "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=", "--allow-root",
-        f"--ServerApp.root_dir={root}", "--ServerApp.disable_check_xsrf=True", "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={root}", "--ServerApp.disable_check_xsrf=True",
     ]  # fmt: skip
-    with (root / "lab.log").open("w") as log:
+    environment = lab_environment(_own_settings(root / "home"))
+    with _running(lab_command(options), root / "lab.log", environment) as server:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(address, server)
+        yield address
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address, with its token, of the app in a folder of logs; `app_folder` is that folder."""
+    root = app_folder(tmp_path_factory)
+    command = [sys.executable, "-m", "evanalytics.cli", "app", "--no-browser", "--port", str(_free_port())]
+    said = root / "home" / "app.log"
+    with _running(command, said, _own_settings(root / "home"), folder=root) as server:
+        for _ in range(1_200):
+            assert server.poll() is None, f"the app ended: {said.read_text()}"
+            if found := re.search(r"http://\S+token=\w+", said.read_text()):
+                yield found[0]
+                return
+            time.sleep(0.1)
+        pytest.fail("the app did not say its address within two minutes")
+
+
+def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that the app is started in."""
+    root = tmp_path_factory.getbasetemp() / "app"
+    (root / "home").mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def _own_settings(home: Path) -> dict[str, str]:
+    own = {f"JUPYTER{name}": str(home) for name in ("_DATA_DIR", "_RUNTIME_DIR", "_CONFIG_DIR")}
+    own |= {f"JUPYTERLAB_{name}_DIR": str(home) for name in ("SETTINGS", "WORKSPACES")}
+    path = os.pathsep.join(filter(None, [str(NOTEBOOKS.parent), os.environ.get("PYTHONPATH", "")]))
+    own |= {"IPYTHONDIR": str(home), "PYTHONPATH": path, "EVANALYTICS_STRICT_WIDGETS": "1"}
+    return {**os.environ, **own}
+
+
+@contextmanager
+def _running(
+    command: list[str], log: Path, environment: dict[str, str], *, folder: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "lab", *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **home, "IPYTHONDIR": str(root / "home"), "EVANALYTICS_STRICT_WIDGETS": "1"},
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder
         )
         try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_for(address, server)
-            yield address
+            yield server
         finally:
             server.terminate()
             server.wait(15)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.running import PATIENCE_MS, run_notebook
+from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -21,17 +22,16 @@ CORNER = """() => [...document.querySelectorAll('.ev-figure .annotation-text')]
 
 
 @pytest.fixture(scope="module")
-def page(browser: Any, lab: str) -> Iterator[Any]:
-    """The notebook after all its cells have run; `page.left` lists requests that left this machine."""
-    page = browser.new_page(viewport={"width": 1280, "height": 2_000})
-    page.left, page.failed = [], []
-    inside = (lab, lab.replace("http", "ws"), "data:", "blob:")
-    page.on("request", lambda request: request.url.startswith(inside) or page.left.append(request.url))
-    page.on("pageerror", lambda error: page.failed.append(str(error)))
-    run_notebook(page, lab, NAME)
-    page.wait_for_function(IS_MEASURED, timeout=PATIENCE_MS)
-    yield page
-    page.close()
+def visit(browser: Any, lab: str) -> Iterator[Visit]:
+    with visiting(browser) as visit:
+        run_notebook(visit.page, lab, NAME)
+        visit.page.wait_for_function(IS_MEASURED, timeout=PATIENCE_MS)
+        yield visit
+
+
+@pytest.fixture(scope="module")
+def page(visit: Visit) -> Any:
+    return visit.page
 
 
 def test_no_cell_failed(page: Any) -> None:
@@ -92,9 +92,9 @@ def test_every_control_has_a_name(page: Any, role: str) -> None:
     assert all('"' in name for name in names)
 
 
-def test_nothing_leaves_this_machine(page: Any) -> None:
-    assert page.left == []
+def test_nothing_leaves_this_machine(visit: Visit) -> None:
+    assert visit.elsewhere == []
 
 
-def test_no_script_failed(page: Any) -> None:
-    assert page.failed == []
+def test_no_script_failed(visit: Visit) -> None:
+    assert visit.errors == []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.running import PATIENCE_MS, run_notebook, save_notebook
+from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -24,45 +23,20 @@ SAID = "() => document.querySelector('.ev-app .ev-status').textContent"
 MISTAKE = '{"data.total": {"$gtt": 5}}'
 
 
-@dataclass
-class Visit:
-    """An open notebook, and what went wrong or left the machine meanwhile."""
-
-    page: Any
-    errors: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-
-    def said(self) -> str:
-        """Return how many events the editor says match."""
-        return str(self.page.evaluate(SAID))
-
-    def wait_for_another_than(self, was: str) -> None:
-        """Wait until it says another number."""
-        self.page.wait_for_function(f"was => ({SAID})() !== was", arg=was, timeout=PATIENCE_MS)
-
-    def write(self, text: str) -> None:
-        """Write a document as if by hand, and leave the field."""
-        document = self.page.get_by_label("filter document (JSON)")
-        document.select_text()
-        self.page.keyboard.insert_text(text)
-        document.blur()
-
-
 @pytest.fixture(scope="module")
 def visit(browser: Any, lab: str) -> Iterator[Visit]:
     save_notebook(lab, NAME, CODE)
-    page = browser.new_page(viewport={"width": 1280, "height": 2_000})
-    visit = Visit(page)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("request", lambda request: _note(visit, request.url))
-    run_notebook(page, lab, NAME, figures=1)
-    yield visit
-    page.close()
+    with visiting(browser, reads=SAID) as visit:
+        run_notebook(visit.page, lab, NAME, figures=1)
+        yield visit
 
 
-def _note(visit: Visit, url: str) -> None:
-    if urlsplit(url).scheme.startswith(("http", "ws")) and urlsplit(url).hostname != "127.0.0.1":
-        visit.elsewhere.append(url)
+def write(visit: Visit, text: str) -> None:
+    """Write a document as if by hand, and leave the field."""
+    document = visit.page.get_by_label("filter document (JSON)")
+    document.select_text()
+    visit.page.keyboard.insert_text(text)
+    document.blur()
 
 
 def test_every_cell_runs(visit: Visit) -> None:
@@ -90,7 +64,7 @@ def test_a_condition_is_negated_by_keyboard(visit: Visit) -> None:
 
 
 def test_a_document_counts_once_the_field_is_left(visit: Visit) -> None:
-    visit.write('{"type": "order.cancelled"}')
+    write(visit, '{"type": "order.cancelled"}')
 
     visit.page.get_by_text("291 of 20,000 events match.", exact=True).wait_for(timeout=PATIENCE_MS)
     assert visit.page.get_by_role("checkbox", name="order.cancelled, 291 events").is_checked()
@@ -99,16 +73,16 @@ def test_a_document_counts_once_the_field_is_left(visit: Visit) -> None:
 def test_a_mistake_is_told_and_goes_away(visit: Visit) -> None:
     was = visit.said()
 
-    visit.write(MISTAKE)
+    write(visit, MISTAKE)
     visit.page.locator(".ev-notice").filter(has_text="data.total.$gtt").wait_for(timeout=PATIENCE_MS)
     assert visit.said() == was
 
-    visit.write('{"type": "order.cancelled"}')
+    write(visit, '{"type": "order.cancelled"}')
     visit.page.locator(".ev-notice").wait_for(state="detached", timeout=PATIENCE_MS)
 
 
 def test_the_explanation_and_the_tabs_follow(visit: Visit) -> None:
-    visit.write('{"data.total": {"$gt": 1000}, "type": "order.created"}')
+    write(visit, '{"data.total": {"$gt": 1000}, "type": "order.created"}')
 
     visit.page.get_by_text("The first 10 of").wait_for(timeout=PATIENCE_MS)
     visit.page.get_by_role("tab", name="SQL").click()
@@ -117,7 +91,7 @@ def test_the_explanation_and_the_tabs_follow(visit: Visit) -> None:
 
 @pytest.mark.parametrize("role", ["checkbox", "combobox", "button", "slider", "textbox"])
 def test_every_control_has_a_name(visit: Visit, role: str) -> None:
-    visit.write('{"type": "order.created", "data.total": {"$gte": 10}, "id": {"$regex": "^evt"}}')
+    write(visit, '{"type": "order.created", "data.total": {"$gte": 10}, "id": {"$regex": "^evt"}}')
     visit.page.get_by_label("at least, (data.total)").wait_for(timeout=PATIENCE_MS)
 
     names = [control.aria_snapshot() for control in visit.page.locator(".ev-app").get_by_role(role).all()]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.running import PATIENCE_MS, run_notebook
+from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -20,42 +19,20 @@ CORNER = """() => [...document.querySelector('.ev-figure').querySelectorAll('.an
 FROM, TO = "Time range: from, UTC", "Time range: to, UTC"
 
 
-@dataclass
-class Visit:
-    """An open notebook, and what went wrong or left the machine meanwhile."""
-
-    page: Any
-    errors: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-
-    def shown(self) -> str:
-        """Return how many events the timeline says it shows."""
-        return str(self.page.evaluate(CORNER))
-
-    def wait_for_another_than(self, was: str) -> None:
-        """Wait until the timeline shows another number of events."""
-        self.page.wait_for_function(f"was => ({CORNER})() !== was", arg=was, timeout=PATIENCE_MS)
-
-
 @pytest.fixture(scope="module")
 def visit(browser: Any, lab: str) -> Iterator[Visit]:
-    page = browser.new_page(viewport={"width": 1280, "height": 2_000})
-    visit = Visit(page)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("request", lambda request: _note(visit, request.url))
-    run_notebook(page, lab, NAME)
-    yield visit
-    page.close()
-
-
-def _note(visit: Visit, url: str) -> None:
-    if urlsplit(url).scheme.startswith(("http", "ws")) and urlsplit(url).hostname != "127.0.0.1":
-        visit.elsewhere.append(url)
+    with visiting(browser, reads=CORNER) as visit:
+        run_notebook(visit.page, lab, NAME)
+        yield visit
 
 
 def test_every_cell_runs(visit: Visit) -> None:
     assert visit.page.locator(".jp-RenderedText[data-mime-type*='error']").count() == 0
     assert visit.page.locator(".ev-notice").count() == 0
+
+
+def test_jupyterlab_asks_nothing(visit: Visit) -> None:
+    assert visit.page.locator(".Toastify__toast").count() == 0
 
 
 def test_figures_are_as_wide_as_their_place(visit: Visit) -> None:
@@ -70,7 +47,7 @@ def test_figures_are_as_wide_as_their_place(visit: Visit) -> None:
 
 @pytest.mark.parametrize(("name", "key"), [(FROM, "PageUp"), (TO, "ArrowLeft")])
 def test_the_time_range_is_moved_by_keyboard(visit: Visit, name: str, key: str) -> None:
-    was = visit.shown()
+    was = visit.said()
     thumb = visit.page.get_by_label(name)
 
     thumb.focus()
@@ -81,7 +58,7 @@ def test_the_time_range_is_moved_by_keyboard(visit: Visit, name: str, key: str) 
 
 
 def test_a_type_is_left_out_by_keyboard(visit: Visit) -> None:
-    was = visit.shown()
+    was = visit.said()
 
     visit.page.get_by_role("checkbox").first.focus()
     visit.page.keyboard.press("Space")
@@ -90,11 +67,11 @@ def test_a_type_is_left_out_by_keyboard(visit: Visit) -> None:
 
 
 def test_the_whole_log_comes_back(visit: Visit) -> None:
-    whole = visit.shown()
+    whole = visit.said()
     visit.page.get_by_label(TO).focus()
     visit.page.keyboard.press("PageDown")
     visit.wait_for_another_than(whole)
-    narrowed = visit.shown()
+    narrowed = visit.said()
 
     visit.page.get_by_role("button", name="Whole log").click()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.running import run_notebook
+from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -19,23 +19,20 @@ SHOWS = "text => document.querySelector('.ev-inspector').textContent.includes(te
 
 
 @pytest.fixture(scope="module")
-def page(browser: Any, lab: str) -> Iterator[Any]:
-    """The notebook after all its cells have run; `page.left` lists requests that left this machine."""
-    page = browser.new_page(viewport={"width": 1280, "height": 2_400})
-    page.left = []
-    page.on("request", lambda request: _note(page, request.url))
-    run_notebook(page, lab, NAME)
-    page.locator(f"{APP} .ev-rows").nth(1).wait_for(timeout=120_000)
-    page.locator(f"{MONITOR} .ev-status", has_text="Ended").wait_for(timeout=240_000)
-    page.locator(f"{APP} .ev-actions").evaluate("bar => bar.scrollIntoView({ block: 'center' })")
-    page.locator(f"{APP} .bars .point").nth(7).wait_for(timeout=60_000)
-    yield page
-    page.close()
+def visit(browser: Any, lab: str) -> Iterator[Visit]:
+    with visiting(browser, height=2_400) as visit:
+        page = visit.page
+        run_notebook(page, lab, NAME)
+        page.locator(f"{APP} .ev-rows").nth(1).wait_for(timeout=120_000)
+        page.locator(f"{MONITOR} .ev-status", has_text="Ended").wait_for(timeout=240_000)
+        page.locator(f"{APP} .ev-actions").evaluate("bar => bar.scrollIntoView({ block: 'center' })")
+        page.locator(f"{APP} .bars .point").nth(7).wait_for(timeout=60_000)
+        yield visit
 
 
-def _note(page: Any, url: str) -> None:
-    if urlsplit(url).scheme.startswith(("http", "ws")) and urlsplit(url).hostname != "127.0.0.1":
-        page.left.append(url)
+@pytest.fixture(scope="module")
+def page(visit: Visit) -> Any:
+    return visit.page
 
 
 def test_every_cell_runs(page: Any) -> None:
@@ -108,5 +105,5 @@ def test_every_control_has_a_name(page: Any) -> None:
     assert nameless == []
 
 
-def test_nothing_leaves_this_machine(page: Any) -> None:
-    assert page.left == []
+def test_nothing_leaves_this_machine(visit: Visit) -> None:
+    assert visit.elsewhere == []

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.browser.running import PATIENCE_MS, run_notebook, save_notebook
+from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -18,21 +19,16 @@ tuner
 
 
 @pytest.fixture(scope="module")
-def page(browser: Any, lab: str) -> Iterator[Any]:
-    """The notebook after its cell has run; `page.left` lists requests that left this machine."""
+def visit(browser: Any, lab: str) -> Iterator[Visit]:
     save_notebook(lab, NAME, CODE)
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    page.left = []
-    page.on("request", lambda request: note_if_leaving(request.url, lab, page.left))
-    run_notebook(page, lab, NAME)
-    yield page
-    page.close()
+    with visiting(browser, height=1_400) as visit:
+        run_notebook(visit.page, lab, NAME)
+        yield visit
 
 
-def note_if_leaving(url: str, home: str, left: list[str]) -> None:
-    inside = (home, home.replace("http", "ws"), "data:", "blob:")
-    if not url.startswith(inside):
-        left.append(url)
+@pytest.fixture(scope="module")
+def page(visit: Visit) -> Any:
+    return visit.page
 
 
 def test_both_figures_are_drawn(page: Any) -> None:
@@ -87,5 +83,5 @@ def test_the_button_recommends(page: Any) -> None:
     page.get_by_text("Least requests with p99").wait_for(timeout=PATIENCE_MS)
 
 
-def test_nothing_leaves_this_machine(page: Any) -> None:
-    assert page.left == []
+def test_nothing_leaves_this_machine(visit: Visit) -> None:
+    assert visit.elsewhere == []

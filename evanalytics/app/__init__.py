@@ -1,0 +1,1 @@
+"""The notebooks in a browser: as JupyterLab, or as dashboards without code."""

@@ -1,0 +1,46 @@
+"""JupyterLab on the notebooks, as it should be: nothing is asked of the network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from evanalytics.app.folder import FIRST, copy_notebooks, notebooks_folder
+
+_CONFIG = Path(__file__).parent / "jupyter"
+"""Settings: no announcements, and no button for dashboards with styles from elsewhere.
+
+JupyterLab 4.6 asks whether it may fetch news even where `LabApp.news_url` is None, and the question stays on
+the page; it goes only with the plugin.
+"""
+
+
+def lab_command(arguments: Sequence[str]) -> list[str]:
+    """Return the command that starts JupyterLab."""
+    command = [sys.executable, "-m", "jupyter", "lab", "--ServerApp.terminals_enabled=True", *arguments]
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [*command, "--allow-root"] if is_root else command
+
+
+def lab_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that JupyterLab finds its settings by."""
+    folders = [str(_CONFIG), environment.get("JUPYTER_CONFIG_PATH", "")]
+    return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, folders))}
+
+
+def run_lab(log: str | None, arguments: Sequence[str]) -> int:
+    """Open JupyterLab on the notebooks; returns its exit status when it ends.
+
+    Args:
+        log: The log that the notebooks read; None: the sample log, or what EVANALYTICS_LOG names.
+        arguments: Further arguments of JupyterLab.
+    """
+    here = Path.cwd()
+    folder = notebooks_folder(here) or copy_notebooks(here)
+    environment = lab_environment(os.environ)
+    if log:
+        environment["EVANALYTICS_LOG"] = str(Path(log).resolve())
+    return subprocess.call([*lab_command(arguments), str(folder / FIRST)], env=environment)
