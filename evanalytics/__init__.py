@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from evanalytics.lookup.existence import EventFilterService as EventFilterService
     from evanalytics.publisher import EventPublisher as EventPublisher
     from evanalytics.replay import Replay as Replay
+    from evanalytics.report import write_report as write_report
     from evanalytics.service import EmbeddedEventService as EmbeddedEventService
     from evanalytics.service import EventServiceClient as EventServiceClient
     from evanalytics.service.http import HttpEventServiceClient as HttpEventServiceClient
@@ -190,7 +191,8 @@ _HOMES = {
     "left": "streams.columns",
     "right": "streams.columns",
     "original_event": "streams.columns",
-    # pictures and controls
+    # pictures, controls, and a report of it all
+    "write_report": "report",
     "plots": "plots",
     "widgets": "widgets",
 }

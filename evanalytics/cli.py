@@ -8,8 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evanalytics.exceptions import EvAnalyticsError
+
+if TYPE_CHECKING:
+    from evanalytics.tuning.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +57,21 @@ def _parser() -> argparse.ArgumentParser:
     read = commands.add_parser("read", help="read a log and print what was found")
     read.add_argument("log", nargs="+", help="files, globs or folders")
     read.set_defaults(run=_read)
+    _add_report(commands)
     _add_serve(commands)
     return parser
+
+
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    report = commands.add_parser("report", help="write what there is to say of a log into one HTML file")
+    report.add_argument("log", nargs="+", help="files, globs or folders")
+    report.add_argument(
+        "--slo", default="p99 <= 2s", help='what to keep to (default: "p99 <= 2s"); several: commas'
+    )
+    report.add_argument("--out", default="report.html", help="the file to write (default: report.html)")
+    report.add_argument("--settings", help="JSON of Settings: your service, its slots, your limit")
+    report.add_argument("--title", help="the heading (default: the log's file name)")
+    report.set_defaults(run=_report)
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -95,6 +113,28 @@ def _read(options: argparse.Namespace) -> int:
 
     print(read_log(options.log).report)
     return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from evanalytics.logs.reader import read_log
+    from evanalytics.report import write_report
+    from evanalytics.tuning.explore import constraints_of
+
+    constraints_of(options.slo)  # a slip is told before a large log is read
+    base = None if options.settings is None else _settings_in(options.settings)
+    log = read_log(options.log)
+    path = write_report(log, options.out, slo=options.slo, base=base, title=options.title)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; open it in a browser, or send it on")
+    return 0
+
+
+def _settings_in(path: str) -> Settings:
+    from evanalytics.tuning.settings import Settings
+
+    try:
+        return Settings.from_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EvAnalyticsError(f"--settings {path}: cannot be read ({error})") from error
 
 
 def _serve(options: argparse.Namespace) -> int:

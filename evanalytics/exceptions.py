@@ -139,5 +139,9 @@ class StreamError(EvAnalyticsError, ValueError):
     """A stream graph that makes no sense, or a question that it cannot answer; names the node."""
 
 
+class ReportError(EvAnalyticsError, OSError):
+    """A report that cannot be written where it was wanted."""
+
+
 class ClosedError(EvAnalyticsError, RuntimeError):
     """Something was asked of an object that has been closed."""

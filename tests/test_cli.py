@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from evanalytics.cli import main
+from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
+from evanalytics.tuning.settings import Settings
 
 
 def test_sample_writes_a_log_that_read_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,3 +53,32 @@ def test_lab_hands_further_arguments_to_jupyterlab(
     command, path = seen[0]
     assert [part for part in command if part in further] == further
     assert (path is None) if log is None else path.endswith(log)
+
+
+def test_report_writes_a_page_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, out, settings = tmp_path / "orders.ndjson", tmp_path / "r.html", tmp_path / "settings.json"
+    settings.write_text(Settings(throttle=ThrottlePolicy(RateLimit(50, "1s"))).to_json(), encoding="utf-8")
+    main(["sample", "--events", "300", "--out", str(log)])
+
+    arguments = ["--slo", "p99<=5s, handed_back<=0", "--settings", str(settings), "--title", "A & B"]
+    assert main(["report", str(log), "--out", str(out), *arguments]) == 0
+
+    assert f"{out}: " in capsys.readouterr().out
+    text = out.read_text(encoding="utf-8")
+    assert "<h1>A &amp; B</h1>" in text
+    assert "p99 &lt;= 5 s and handed_back &lt;= 0" in text
+    assert "RateLimit(max_requests=50" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--slo", "quick"], "constraint 'quick': cannot be read"),
+        (["--settings", "none.json"], "--settings none.json: cannot be read"),
+    ],
+)
+def test_report_refuses_a_slip_before_it_reads_the_log(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", "nowhere.ndjson", *arguments]) == 1
+    assert message in capsys.readouterr().err

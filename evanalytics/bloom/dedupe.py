@@ -117,6 +117,35 @@ def dedupe_costs(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
+def filter_sizes(
+    traffic: IdTraffic, *, error_rates: Iterable[float] = (0.01, 0.001, 0.0001), days: float | None = None
+) -> pl.DataFrame:
+    """Return how large a filter of the traffic's ids must be at several error rates, and what it costs.
+
+    Args:
+        traffic: The events in front of which the filter stands.
+        error_rates: What filters may promise.
+        days: For how many days of ids; for the ids of the traffic itself if left out.
+
+    Returns:
+        One row per error rate: `error_rate` (Float64), `capacity` (Int64, ids), `layout` (String), `bytes`
+        (Int64), `bits_per_id`, `false_drops`, `lookups` (Float64; the last two per day). Layout, bytes and
+        bits are null where one filter cannot hold so many ids.
+
+    Raises:
+        BloomError: A rate makes no sense.
+
+    Example:
+        >>> filter_sizes(IdTraffic(events=1_100, ids=1_000, span_s=86_400))["bytes"].to_list()
+        [1344, 2112, 2400]
+    """
+    capacity = traffic.ids if days is None else max(math.ceil(days * traffic.per_day(traffic.ids)), 1)
+    rows = [_size_row(traffic, rate, capacity) for rate in error_rates]
+    names = ("error_rate", "capacity", "layout", "bytes", "bits_per_id", "false_drops", "lookups")
+    kinds = (pl.Float64, pl.Int64, pl.String, pl.Int64, pl.Float64, pl.Float64, pl.Float64)
+    return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+
 def shape_within(size: int, capacity: int) -> Shape:
     """Return the shape of at most so many bytes that errs least when it holds so many ids.
 
@@ -138,3 +167,15 @@ def shape_within(size: int, capacity: int) -> Shape:
     best = math.log(2) * bits / capacity
     hashes = {min(max(whole(best), 1), _MOST_HASHES) for whole in (math.floor, math.ceil)}
     return min((Classic(bits, k) for k in sorted(hashes)), key=lambda shape: shape.error_rate(capacity))
+
+
+def _size_row(traffic: IdTraffic, error_rate: float, capacity: int) -> tuple[object, ...]:
+    shape_for(error_rate, 1)  # refuses a rate that makes no sense
+    cost = dedupe_cost(traffic, error_rate)
+    try:
+        shape = shape_for(error_rate, capacity)
+    except BloomError:  # the rate makes sense: it is too many ids
+        return error_rate, capacity, None, None, None, cost.false_drops, cost.lookups
+    layout = "split block" if isinstance(shape, SplitBlock) else "classic"
+    bits = 8 * shape.bytes / capacity
+    return error_rate, capacity, layout, shape.bytes, bits, cost.false_drops, cost.lookups

@@ -177,6 +177,22 @@ class TrafficProfile:
         used = _used((merged > 0) | (expected > _LEAST_SHARE))
         return pl.DataFrame([begin[used], until[used], share[used], expected[used]], schema=schema)
 
+    def silences(self, limit: int = 5) -> pl.DataFrame:
+        """Return the longest stretches without an event, the longest first (ties: the earliest).
+
+        Returns:
+            start, end: Datetime[us, UTC] (the event before and the one after), silence: Duration[us].
+        """
+        first, last = self._slice()
+        ts = self._ts[first:last]
+        gaps = np.diff(ts)
+        longest = np.argsort(-gaps, kind="stable")[:limit]
+        longest = longest[gaps[longest] > 0]
+        instants = {"start": ts[:-1][longest], "end": ts[1:][longest]}
+        frame = pl.DataFrame(instants, schema=dict.fromkeys(instants, pl.Int64))
+        frame = frame.cast(pl.Datetime("us", "UTC"))
+        return frame.with_columns(silence=pl.col("end") - pl.col("start"))
+
     def burstiness(self) -> pl.DataFrame:
         """Compare the busiest window with the mean one, for windows of many widths.
 

@@ -59,6 +59,7 @@ def figure_of(panel: Panel, *, height: int = 320) -> go.Figure:
     """Return a figure of one panel, as wide as the place where it is shown."""
     figure = board_figure(Board(rows=[[panel]], heights=[1]), height=height)
     figure.update_layout(panel.layout)
+    figure.update_yaxes(automargin=True)
     return figure
 
 

@@ -22,9 +22,11 @@ _COLORS_OF_THE_MAP = ((0.0, "#3C9AD6"), (0.4999, "#B9DCF0"), (0.5, "#F8D3B4"), (
 _FACTOR = 10.0  # colours end where a latency is so many times better or worse than the goal
 
 
-def settings_map(frame: pl.DataFrame, *, goal_s: float | None = None, height: int = 380) -> go.Figure:
+def settings_map(
+    frame: pl.DataFrame, *, goal_s: float | None = None, current: Point | None = None, height: int = 380
+) -> go.Figure:
     """Return the p99 over batch size and flush interval, from `sweep` over a grid of the two."""
-    return figure_of(settings_map_panel(frame, goal_s=goal_s), height=height)
+    return figure_of(settings_map_panel(frame, goal_s=goal_s, current=current), height=height)
 
 
 def pareto(
@@ -45,6 +47,7 @@ def settings_map_panel(
     goal_s: float | None = None,
     current: Point | None = None,
     title: str = "p99 latency",
+    hint: str = "",
 ) -> Panel:
     """Return the panel: a heat map of the p99, blue where the goal is met; cells say the requests.
 
@@ -53,6 +56,7 @@ def settings_map_panel(
         goal_s: The p99 at which blue turns orange; the median of all if left out.
         current: A setting to mark; it is put where it belongs between the cells' values.
         title: What is shown.
+        hint: What a click on a cell does, if anything.
     """
     sizes = frame["max_batch_size"].unique().sort().to_list()
     intervals = frame["flush_interval_us"].unique().sort().to_list()
@@ -81,7 +85,7 @@ def settings_map_panel(
             [_hover(p99, count) for p99, count in zip(*rows, strict=True)]
             for rows in zip(p99_s, requests, strict=True)
         ],
-        "hovertemplate": "%{customdata}<br>click to set the sliders<extra></extra>",
+        "hovertemplate": "%{customdata}" + (f"<br>{hint}" if hint else "") + "<extra></extra>",
         "hoverongaps": False,
     }
     return Panel(
@@ -130,7 +134,8 @@ def pareto_panel(
         ),
         _points(_rows(recommended), "recommended", {"size": 15, "color": COLORS[1], "symbol": "star"}),
     ]
-    entries = [("front", COLORS[0], "●"), ("now", COLORS[2], "○")]
+    entries = [("front", COLORS[0], "●")]
+    entries += [("now", COLORS[2], "○")] if current else []
     entries += [("best", COLORS[1], "★")] if recommended else []
     legend = "  ".join(f"<span style='color:{color}'>{sign}</span> {name}" for name, color, sign in entries)
     return Panel(

@@ -22,13 +22,17 @@ from numpy.typing import NDArray
 from evanalytics.plots.panel import Board, Panel, figure_of
 from evanalytics.plots.theme import COLORS, OTHER_COLOR, color_of, duration_axis, duration_text, label
 
+_LETTERS_PER_LINE, _LETTERS_PER_SWATCH = 90, 8  # of the legend, in a figure of some 700 pixels
 _NO_RANGE_S = (1e-3, 3_600.0)
 
 
 def events_over_time(frame: pl.DataFrame, *, height: int = 320) -> go.Figure:
     """Return the events over time, stacked by type, from `TrafficProfile.events_over_time()`."""
     figure = figure_of(events_over_time_panel(frame), height=height)
-    figure.update_layout(showlegend=True, legend={"y": -0.2, "yanchor": "top"}, margin={"b": 84})
+    letters = sum(len(trace.name) + _LETTERS_PER_SWATCH for trace in figure.data)
+    lines = letters // _LETTERS_PER_LINE + 1
+    legend = {"yref": "container", "y": 0, "yanchor": "bottom"}
+    figure.update_layout(showlegend=True, legend=legend, margin={"b": 66 + 20 * lines, "r": 48})
     return figure
 
 

@@ -69,7 +69,9 @@ def details_board(
     return Board(
         rows=[
             [
-                settings_map_panel(grid, goal_s=goal_s, current=current, title=map_title),
+                settings_map_panel(
+                    grid, goal_s=goal_s, current=current, title=map_title, hint="click to set the sliders"
+                ),
                 pareto_panel(tried, front, recommended=recommended, current=current, goal_s=goal_s),
             ],
             [waits_panel(waits), queue_panel(queue), tokens_panel(queue, limit_per_second=limit_per_second)],

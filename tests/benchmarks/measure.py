@@ -39,14 +39,19 @@ def median_s(work: Callable[[], object], *, runs: int = 7, warm_up: bool = True)
     return statistics.median(times)
 
 
-def print_table(rows: Iterable[Row]) -> None:
-    """Print rows as they come."""
-    print(f"{'':60} {'median':>11} {'runs':>4}  {'against':<34} aim")
+def printed(rows: Iterable[Row]) -> list[Row]:
+    """Print rows as they come, and return them."""
+    done = []
     for row in rows:
-        print(f"{row.what:60} {_shown(row.median_s):>11} {row.runs:>4}  {row.peer:<34} {row.aim}", flush=True)
+        print(f"{row.what:60} {shown(row.median_s):>11} {row.runs:>4}  {row.peer:<34} {row.aim}", flush=True)
+        done.append(row)
+    return done
 
 
-def _shown(seconds: float) -> str:
+def shown(seconds: float) -> str:
+    """Return a time to three digits with a fitting unit; a row that is no time has none."""
+    if seconds == 0:
+        return ""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

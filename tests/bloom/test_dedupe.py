@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evanalytics.bloom.dedupe import IdTraffic, dedupe_cost, dedupe_costs, shape_within
+from evanalytics.bloom.dedupe import IdTraffic, dedupe_cost, dedupe_costs, filter_sizes, shape_within
 from evanalytics.bloom.index import BloomFilterIndex
 from evanalytics.bloom.measurement import random_ids
 from evanalytics.bloom.sizing import Classic, SplitBlock, shape_for
@@ -106,3 +106,25 @@ def test_a_filter_that_holds_less_costs_less():
 def test_less_than_a_block_is_refused():
     with pytest.raises(BloomError, match="size: the smallest filter has 32 bytes, got 31"):
         shape_within(31, 10)
+
+
+def test_a_filter_for_a_month_is_made_for_the_ids_of_a_month() -> None:
+    traffic = IdTraffic(events=3_000, ids=2_000, span_s=86_400 / 2)
+
+    sizes = filter_sizes(traffic, error_rates=[0.01], days=30)
+
+    assert sizes["capacity"].item() == 30 * 4_000
+    assert sizes["bytes"].item() == shape_for(0.01, 120_000).bytes
+    assert sizes["false_drops"].item() == pytest.approx(40)
+
+
+def test_too_many_ids_for_one_filter_are_told_as_nulls() -> None:
+    sizes = filter_sizes(IdTraffic(events=10, ids=10, span_s=1e-6), days=30)
+
+    assert sizes["bytes"].to_list() == [None, None, None]
+    assert sizes["capacity"].min() == 25_920_000_000_000
+
+
+def test_an_error_rate_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(BloomError, match="error_rate"):
+        filter_sizes(IdTraffic(events=10, ids=10, span_s=1), error_rates=[2.0])

@@ -175,3 +175,16 @@ def test_times_centuries_apart_are_binned() -> None:
 
     assert profile.events_over_time()["events"].sum() == 2
     assert profile.gaps()["share"].sum() == pytest.approx(1)
+
+
+def test_the_longest_silences_come_first() -> None:
+    quiet = profile_of([(0, "a"), (10, "a"), (5_000, "b"), (5_000, "a"), (6_000, "b")]).silences(2)
+
+    assert quiet["silence"].to_list() == [timedelta(milliseconds=4_990), timedelta(seconds=1)]
+    assert quiet["start"][0] == START + timedelta(milliseconds=10)
+    assert quiet["end"][0] == START + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("rows", [[], [(0, "a")], [(7, "a"), (7, "b")]])
+def test_without_a_gap_there_is_no_silence(rows: Rows) -> None:
+    assert profile_of(rows).silences().is_empty()
