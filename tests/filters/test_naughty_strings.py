@@ -124,3 +124,16 @@ def test_each_as_the_name_of_a_field(tmp_path: Path) -> None:
         assert by_predicate(filter({f"data.{name}": i}), events) == [i], name
     for name in NAMES[::40]:
         agree(filter({f"data.{name}": {"$gte": 0}}), log, events)
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_a_hundred_as_names_of_columns(tmp_path: Path, block: int) -> None:
+    names = NAMES[block :: len(NAMES) // 100][:100]
+    events = [
+        Event(id=f"e{i}", type="t", source="s", time=TIME, data={name: i}) for i, name in enumerate(names)
+    ]
+    log = log_of(events, tmp_path)
+
+    assert {f"data__{name}" for name in names} <= dict(log.schema.columns).keys()
+    conditions = [filter({f"data.{name}": i}) for i, name in enumerate(names)]
+    assert found_by_all(conditions, log, events) == [[i] for i in range(len(names))]
