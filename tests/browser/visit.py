@@ -30,11 +30,10 @@ class Visit:
 
 
 @contextmanager
-def visiting(
-    browser: Any, *, reads: str = "() => ''", height: int = 2_000, **options: Any
-) -> Iterator[Visit]:
-    """Open an empty page that is watched; closed in the end."""
-    page = browser.new_page(viewport={"width": 1280, "height": height}, **options)
+def visiting(browser: Any, *, reads: str = "() => ''", height: int = 2_000) -> Iterator[Visit]:
+    """Open an empty page that is watched, in a browser or a context of one; closed in the end."""
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": height})
     visit = Visit(page, reads)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("request", lambda request: _note(visit, request.url))
