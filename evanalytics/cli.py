@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -89,15 +90,22 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _lab(options: argparse.Namespace) -> int:
     from evanalytics.app.lab import run_lab
 
+    _need("jupyterlab")
     return run_lab(options.log, options.further)
 
 
 def _app(options: argparse.Namespace) -> int:
+    _need("voila")
     from evanalytics.app.server import run_app
 
     log = options.log or os.environ.get("EVANALYTICS_LOG")
     say = partial(print, flush=True)
     return run_app(log=log, port=options.port, browse=options.browser, say=say)
+
+
+def _need(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise EvAnalyticsError(f"this needs {module}, which is not installed; install evanalytics[notebook]")
 
 
 def _sample(options: argparse.Namespace) -> int:

