@@ -105,7 +105,7 @@ def _app(options: argparse.Namespace) -> int:
 
 def _need(module: str) -> None:
     if importlib.util.find_spec(module) is None:
-        raise EvAnalyticsError(f"this needs {module}, which is not installed; install evanalytics[notebook]")
+        raise EvAnalyticsError(f"this needs {module}, which is not installed; pip install {module}")
 
 
 def _sample(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ R = TypeVar("R")
 
 try:
     import numba
-except ImportError:  # the extra "kernels" is not installed: the same loops, slower
+except ImportError:  # a lean installation: the same loops, slower
     numba = None
 
 IS_COMPILED: bool = numba is not None
