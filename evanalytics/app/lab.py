@@ -10,8 +10,9 @@ from pathlib import Path
 
 from evanalytics.app.folder import FIRST, copy_notebooks, notebooks_folder
 
-_CONFIG = Path(__file__).parent / "jupyter"
-"""Settings: no announcements, and no button for dashboards with styles from elsewhere.
+JUPYTER = Path(__file__).parent / "jupyter"
+"""What JupyterLab is given: settings (no announcements, no button for dashboards with styles from
+elsewhere) and an extension that waits for figures on a busy machine.
 
 JupyterLab 4.6 asks whether it may fetch news even where `LabApp.news_url` is None, and the question stays on
 the page; it goes only with the plugin.
@@ -26,9 +27,12 @@ def lab_command(arguments: Sequence[str]) -> list[str]:
 
 
 def lab_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment that JupyterLab finds its settings by."""
-    folders = [str(_CONFIG), environment.get("JUPYTER_CONFIG_PATH", "")]
-    return {**environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, folders))}
+    """Return the environment by which JupyterLab finds its settings and our extension."""
+    paths = {
+        name: os.pathsep.join(filter(None, [str(JUPYTER), environment.get(name, "")]))
+        for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH")
+    }
+    return {**environment, **paths}
 
 
 def run_lab(log: str | None, arguments: Sequence[str]) -> int:

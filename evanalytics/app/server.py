@@ -21,6 +21,7 @@ from evanalytics.app.folder import notebooks_folder, packed_notebooks
 from evanalytics.app.pages import DashboardPage, OpenPage, StartPage, prepared
 
 _HOME = Path(__file__).parent
+_PATIENCE = _HOME / "jupyter" / "labextensions" / "evanalytics-patience" / "static"
 _REPLACED = (TornadoVoilaTreeHandler, VoilaContentsHandler)
 _SENTENCES = "--ext=evanalytics.app.sentences"
 
@@ -71,6 +72,7 @@ class DashboardServer(Voila):  # type: ignore[misc]
             (self.server_url, StartPage, pages),
             (f"{self.server_url}open", OpenPage, pages),
             (f"{self.server_url}app/static/(.*)", StaticFileHandler, {"path": str(_HOME / "static")}),
+            (f"{self.server_url}app/patience/(.*)", StaticFileHandler, {"path": str(_PATIENCE)}),
         ]
         theirs = [handler for handler in super().init_handlers() if handler[1] not in _REPLACED]
         return own + [

@@ -102,3 +102,16 @@ def test_nothing_was_asked_of_other_machines(visit: Visit) -> None:
 
 def test_no_script_failed(visit: Visit) -> None:
     assert visit.errors == []
+
+
+def test_figures_are_waited_for_longer_than_two_seconds(visit: Visit) -> None:
+    """What would give up after a millisecond has not given up after a hundred: nothing does within a minute."""
+    gave_up = visit.page.evaluate(
+        """async () => {
+            const one = AbortSignal.timeout(1);
+            await new Promise(done => setTimeout(done, 100));
+            return one.aborted;
+        }"""
+    )
+
+    assert gave_up is False
