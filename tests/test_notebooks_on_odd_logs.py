@@ -1,0 +1,49 @@
+"""Every notebook, its claims included, on logs that are not what it was written for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.hostile import write_hostile_log
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("odd")
+    (folder / "empty.ndjson").write_text('{"id": "1", "type": "a", "source": "s", "time": "never"}\n')
+    orders = pl.read_parquet(ROOT / "data" / "orders.parquet")
+    orders.filter(pl.col("type") == "order.created").head(3).write_parquet(folder / "three.parquet")
+    return {
+        "hostile names and values": write_hostile_log(folder / "hostile.ndjson"),
+        "three events of one type": folder / "three.parquet",
+        "no record that becomes an event": folder / "empty.ndjson",
+    }
+
+
+@pytest.mark.parametrize(
+    "log", ["hostile names and values", "three events of one type", "no record that becomes an event"]
+)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs_and_keeps_its_claims(notebook: Path, log: str, logs: dict[str, Path]) -> None:
+    environment = {
+        **os.environ,
+        "EVANALYTICS_LOG": str(logs[log]),
+        "EVANALYTICS_STRICT_WIDGETS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    command = [sys.executable, "-m", "jupyter", "execute", "--timeout=600", str(notebook)]
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr[-3_000:]
