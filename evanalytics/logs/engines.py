@@ -1,34 +1,46 @@
-"""Engines: the few things that polars and DuckDB do each in its own way; all else is narwhals."""
+"""Engines: the few things that polars and DuckDB do each in its own way; all else is narwhals.
+
+Spark's is in a file of its own, which needs PySpark.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.logs.connection import connect, quote_name
+from evanalytics.exceptions import EngineError
+from evanalytics.logs.connection import connect, connect_spilling, quote_name
+from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
 
 if TYPE_CHECKING:
     import duckdb
 
 Frame = nw.LazyFrame[Any]
+FrameFunction = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 class FrameEngine(Protocol):
-    """What a plan of narwhals expressions needs of an engine besides running it."""
+    """What a plan of narwhals expressions needs of an engine besides running it.
+
+    Attributes:
+        name: What users call it.
+        spills: Whether what it holds may be larger than this process's memory.
+    """
 
     name: str
+    spills: bool
 
-    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
         """Return a log's rows, not yet read.
 
         Args:
             lazy: The log.
-            sql: A DuckDB query that reads the same from the log's own files, if there is one.
+            plain: The log's own files, if they hold just its rows.
         """
         ...
 
@@ -88,8 +100,9 @@ class PolarsEngine:
     """Frames in memory."""
 
     name = "polars"
+    spills = False
 
-    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
         """Return a log's rows, not yet read."""
         return nw.from_native(lazy)
 
@@ -149,15 +162,18 @@ class DuckDBEngine:
     """Frames as relations of one connection; what is held lies in its temporary tables, which spill."""
 
     name = "duckdb"
+    spills = True
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        """Use a connection, or one of its own."""
-        self.connection = connection or connect()
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection | None = None, *, memory_bytes: int | None = None
+    ) -> None:
+        """Use a connection, or one of its own that spills past so many bytes."""
+        self.connection = connection or connect_spilling(memory_bytes)
         self._numbers = count()
 
-    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
-        """Return a log's rows; where there is no query DuckDB pulls them through polars' scan."""
-        return nw.from_native(to_duckdb(lazy, self.connection, sql=sql))
+    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
+        """Return a log's rows: from its files, or else pulled through polars' scan."""
+        return nw.from_native(to_duckdb(lazy, self.connection, plain=plain))
 
     def in_order(self, frame: Frame) -> Frame:
         """Return the rows as they are: `running_max` sorts."""
@@ -213,17 +229,46 @@ class DuckDBEngine:
         self.connection.close()
 
 
+def engine_of(name: str, *, spark: Any = None, memory_bytes: int | None = None) -> FrameEngine:
+    """Return the engine of a name.
+
+    Args:
+        name: "polars", "duckdb" or "spark".
+        spark: The session for Spark, or a Spark Connect address.
+        memory_bytes: How much DuckDB holds before it spills.
+
+    Raises:
+        EngineError: There is no such engine, or no session for it.
+    """
+    if name == "polars":
+        return PolarsEngine()
+    if name == "duckdb":
+        return DuckDBEngine(memory_bytes=memory_bytes)
+    if name != "spark":
+        raise EngineError(f"engine: needs 'polars', 'duckdb' or 'spark', got {name!r}")
+    if spark is None:
+        raise EngineError(
+            "engine: 'spark' needs a session; give spark=SparkSession... or spark='sc://host:15002'"
+        )
+    from evanalytics.logs.spark import SparkEngine
+
+    return SparkEngine(spark)
+
+
 def to_duckdb(
-    lazy: pl.LazyFrame, connection: duckdb.DuckDBPyConnection | None = None, *, sql: str | None = None
+    lazy: pl.LazyFrame,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    *,
+    plain: PlainFiles | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return a polars frame as a DuckDB relation that reads it lazily.
 
     DuckDB pulls only the columns and rows that a query needs: from the log's files by itself where
-    there is a query for that, else through polars' own scan.
+    they hold just its rows, else through polars' own scan.
     """
     connection = connection or connect()
-    if sql is not None:
-        return connection.sql(sql)
+    if plain is not None:
+        return connection.sql(plain.sql())
     name = f"log_{id(lazy)}"
     connection.register(name, lazy)
     return connection.table(name)
