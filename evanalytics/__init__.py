@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from evanalytics.filters import from_eventbridge as from_eventbridge
     from evanalytics.logs.log import EventLog as EventLog
     from evanalytics.logs.log import LogSchema as LogSchema
+    from evanalytics.logs.matching import matching as matching
     from evanalytics.logs.reader import read_log as read_log
     from evanalytics.logs.report import ReadReport as ReadReport
     from evanalytics.logs.sources import ReadLimits as ReadLimits
@@ -118,6 +119,7 @@ _HOMES = {
     "ReadLimits": "logs.sources",
     "ReadReport": "logs.report",
     "EventLog": "logs.log",
+    "matching": "logs.matching",
     "LogSchema": "logs.log",
     "write_sample": "logs.synthetic",
     # replay and service

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.exceptions import EngineError
 from evanalytics.logs.connection import connect, connect_spilling, quote_name
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
@@ -227,32 +226,6 @@ class DuckDBEngine:
     def close(self) -> None:
         """Drop what was held, by closing the connection."""
         self.connection.close()
-
-
-def engine_of(name: str, *, spark: Any = None, memory_bytes: int | None = None) -> FrameEngine:
-    """Return the engine of a name.
-
-    Args:
-        name: "polars", "duckdb" or "spark".
-        spark: The session for Spark, or a Spark Connect address.
-        memory_bytes: How much DuckDB holds before it spills.
-
-    Raises:
-        EngineError: There is no such engine, or no session for it.
-    """
-    if name == "polars":
-        return PolarsEngine()
-    if name == "duckdb":
-        return DuckDBEngine(memory_bytes=memory_bytes)
-    if name != "spark":
-        raise EngineError(f"engine: needs 'polars', 'duckdb' or 'spark', got {name!r}")
-    if spark is None:
-        raise EngineError(
-            "engine: 'spark' needs a session; give spark=SparkSession... or spark='sc://host:15002'"
-        )
-    from evanalytics.logs.spark import SparkEngine
-
-    return SparkEngine(spark)
 
 
 def to_duckdb(

@@ -15,7 +15,8 @@ import polars as pl
 
 from evanalytics.event import Event
 from evanalytics.exceptions import ColumnError, EventError, PayloadUnavailableError
-from evanalytics.logs.engines import engine_of, to_duckdb
+from evanalytics.logs.engine_choice import engine_of
+from evanalytics.logs.engines import to_duckdb
 from evanalytics.logs.payloads import FromColumns, Payloads
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.report import ReadReport
@@ -193,25 +194,23 @@ class EventLog:
         span = f", {self.report.start:%Y-%m-%d} to {self.report.end:%Y-%m-%d}" if self.report.start else ""
         return f"<EventLog of {len(self):,} events{span}>"
 
-    def frame(
-        self, engine: Engine = "polars", *, where: Compilable | None = None, spark: Any = None
-    ) -> nw.LazyFrame[Any]:
+    def frame(self, engine: Engine = "polars", *, spark: Any = None) -> nw.LazyFrame[Any]:
         """Return the log as a narwhals frame on an engine: the same columns on each.
 
         Args:
             engine: "polars", "duckdb" (larger than memory, SQL), or "spark" (larger than a machine).
-            where: A filter; what columns cannot tell of it is decided on the rows that they leave.
             spark: For "spark": a SparkSession, or the address of a Spark Connect server.
 
         Raises:
             EngineError: There is no such engine, or no Spark session.
-            PayloadUnavailableError: The filter needs the payload, which cannot be had.
         """
-        from evanalytics.logs.matching import matching
-
         chosen = engine_of(engine, spark=spark)
-        self._keep = (self._keep, chosen)  # the frame reads what the engine may have copied
-        return chosen.scan(self.lazy, self.plain) if where is None else matching(self, where, chosen)
+        self.keep_alive(chosen)
+        return chosen.scan(self.lazy, self.plain)
+
+    def keep_alive(self, engine: object) -> None:
+        """Keep an engine as long as the log: its frames read what it may have copied."""
+        self._keep = (self._keep, engine)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """Return the log as a DuckDB relation, of a connection of its own unless one is given.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
+from evanalytics.logs.engine_choice import engine_of
 from evanalytics.logs.engines import Frame, FrameEngine, FrameFunction
-from evanalytics.logs.log import Compilable, EventLog, LogSchema, Split, events_of
+from evanalytics.logs.log import Compilable, Engine, EventLog, LogSchema, Split, events_of
 from evanalytics.logs.schema import SEQ
 
 
@@ -33,20 +34,31 @@ class Ready:
         return self.split
 
 
-def matching(log: EventLog, condition: Compilable, engine: FrameEngine) -> Frame:
-    """Return the events that a filter matches, with all columns of the log.
+def matching(
+    log: EventLog, condition: Compilable, *, engine: Engine = "polars", spark: Any = None
+) -> nw.LazyFrame[Any]:
+    """Return the events that a filter matches as a narwhals frame on an engine, with all columns of the log.
+
+    Args:
+        log: The log.
+        condition: A filter; what columns cannot tell of it is decided on the rows that they leave.
+        engine: "polars", "duckdb" or "spark".
+        spark: For "spark": a SparkSession, or the address of a Spark Connect server.
 
     Raises:
+        EngineError: There is no such engine, or no Spark session.
         PayloadUnavailableError: A path has no column, and the payload is only in columns.
     """
     compiled = condition.compile(log.schema)
     split = Split(compiled) if isinstance(compiled, nw.Expr) else compiled
-    frame = engine.scan(log.lazy, log.plain)
+    chosen = engine_of(engine, spark=spark)
+    log.keep_alive(chosen)
+    frame = chosen.scan(log.lazy, log.plain)
     if split.expression is not None:
         frame = frame.filter(split.expression)
     if split.residual is None:
         return frame
-    return frame.join(matching_seqs(log, split, engine), on=SEQ, how="semi")
+    return frame.join(matching_seqs(log, split, chosen), on=SEQ, how="semi")
 
 
 def matching_seqs(log: EventLog, split: Split, engine: FrameEngine) -> Frame:

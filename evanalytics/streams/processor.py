@@ -15,7 +15,8 @@ from evanalytics.clock import Clock, SystemClock
 from evanalytics.delivery.policy import DeliveryPolicy
 from evanalytics.durations import Duration
 from evanalytics.exceptions import StreamError
-from evanalytics.logs.engines import FrameEngine, engine_of
+from evanalytics.logs.engine_choice import engine_of
+from evanalytics.logs.engines import FrameEngine
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.sources import ReadLimits
 from evanalytics.streams.batch import BatchReplay

@@ -39,7 +39,10 @@ def test_what_sources_do_adds_up() -> None:
 
 
 def test_a_setting_that_contradicts_itself_says_why() -> None:
-    base = ev.Settings(throttle=ev.ThrottlePolicy(ev.RateLimit(5, "1s"), tokens_per="event"))
+    base = ev.Settings(
+        batch=ev.BatchPolicy(flush_interval="6h"),
+        throttle=ev.ThrottlePolicy(ev.RateLimit(5, "1s"), tokens_per="event"),
+    )
 
     found = ev.sweep_by_source(log_of("a", "b"), ev.Grid(base, max_batch_size=[5, 500]), progress=False)
 
