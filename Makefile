@@ -2,8 +2,8 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: lab app test notebooks check format bench soak setup requirements
-lab app test notebooks check format bench soak setup:
+.PHONY: lab app test notebooks check format bench soak test-spark setup requirements
+lab app test notebooks check format bench soak test-spark setup:
 	@$(PYTHON) start.py $@ $(ARGS)
 
 # Pin again what pyproject.toml asks for; the file names no index, so that any will do.

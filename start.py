@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "evanalytics.stamp"
+LEAST_JAVA = 17
 NOTEBOOKS = ["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=600", "notebooks"]
 
 COMMANDS: dict[str, list[list[str]]] = {
@@ -39,6 +41,10 @@ COMMANDS: dict[str, list[list[str]]] = {
     "format": [["-m", "ruff", "format", "."], ["-m", "ruff", "check", "--fix", "."]],
     "bench": [["-m", "tests.benchmarks"]],
     "soak": [["-m", "tests.soak"]],
+    "test-spark": [
+        ["-m", "pytest", "-q", "tests/spark"],
+        ["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=3600", "notebooks/06_past_one_machine.ipynb"],
+    ],
     "setup": [],
 }
 
@@ -53,6 +59,8 @@ def main() -> int:
         print(f"evanalytics needs Python 3.11 or newer; this is {sys.version.split()[0]}")
         return 2
     set_up()
+    if name == "test-spark" and not with_spark():
+        return 1
     if Path(log := os.environ.get("EVANALYTICS_LOG", "")).is_file():
         os.environ["EVANALYTICS_LOG"] = str(Path(log).resolve())  # kernels run in notebooks/
     os.chdir(ROOT)
@@ -77,6 +85,34 @@ def set_up() -> None:
     install(["--no-deps", "--no-build-isolation", "-e", "."])
     strip_notebooks_in_git()
     STAMP.write_text(wanted)
+
+
+def with_spark() -> bool:
+    """Install what the tests on Spark need; say so if there is no Java for it."""
+    java = java_version()
+    if java is None or java < LEAST_JAVA:
+        found = "there is none" if java is None else f"this is {java}"
+        print(
+            f"test-spark: Apache Spark needs Java {LEAST_JAVA} or newer, and {found}. Install one (Debian, "
+            "Ubuntu: apt install openjdk-17-jre-headless), or set JAVA_HOME to where it is."
+        )
+        return False
+    if subprocess.call([str(PYTHON), "-c", "import pyspark"], stderr=subprocess.DEVNULL):
+        print("installing PySpark (about 400 MB, once)", flush=True)
+        install(["--no-build-isolation", "-e", ".[spark]"])
+    os.environ.setdefault("EVANALYTICS_SPARK", "local[2]")
+    return True
+
+
+def java_version() -> int | None:
+    """Return the major version of the Java that Spark would take; None if there is none."""
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if java is None:
+        return None
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return int(found[1]) if found else None
 
 
 def install(arguments: list[str]) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from evanalytics.bloom.parquet import write_parquet_with_filters as write_parquet_with_filters
     from evanalytics.bloom.rotating import RotatingBloomFilterIndex as RotatingBloomFilterIndex
     from evanalytics.bloom.scalable import ScalableBloomFilterIndex as ScalableBloomFilterIndex
+    from evanalytics.bloom.spark import index_on_spark as index_on_spark
     from evanalytics.clock import Clock as Clock
     from evanalytics.clock import ManualClock as ManualClock
     from evanalytics.clock import ScaledClock as ScaledClock
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from evanalytics.filters import from_eventbridge as from_eventbridge
     from evanalytics.logs.log import EventLog as EventLog
     from evanalytics.logs.log import LogSchema as LogSchema
+    from evanalytics.logs.matching import matching as matching
     from evanalytics.logs.reader import read_log as read_log
     from evanalytics.logs.report import ReadReport as ReadReport
     from evanalytics.logs.sources import ReadLimits as ReadLimits
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from evanalytics.streams.columns import left as left
     from evanalytics.streams.columns import original_event as original_event
     from evanalytics.streams.columns import right as right
+    from evanalytics.streams.costs import engine_costs as engine_costs
     from evanalytics.streams.live import LiveRun as LiveRun
     from evanalytics.streams.memory_nodes import AggregatorNode as AggregatorNode
     from evanalytics.streams.memory_nodes import DedupeNode as DedupeNode
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
     from evanalytics.throttling.manager import ThrottleManager as ThrottleManager
     from evanalytics.throttling.policy import RateLimit as RateLimit
     from evanalytics.throttling.policy import ThrottlePolicy as ThrottlePolicy
+    from evanalytics.tuning.by_source import sweep_by_source as sweep_by_source
     from evanalytics.tuning.calibrate import calibrate as calibrate
     from evanalytics.tuning.pareto import pareto_front as pareto_front
     from evanalytics.tuning.recommend import recommend as recommend
@@ -116,6 +120,7 @@ _HOMES = {
     "ReadLimits": "logs.sources",
     "ReadReport": "logs.report",
     "EventLog": "logs.log",
+    "matching": "logs.matching",
     "LogSchema": "logs.log",
     "write_sample": "logs.synthetic",
     # replay and service
@@ -139,6 +144,7 @@ _HOMES = {
     "Settings": "tuning.settings",
     "Grid": "tuning.settings",
     "sweep": "tuning.sweep",
+    "sweep_by_source": "tuning.by_source",
     "pareto_front": "tuning.pareto",
     "recommend": "tuning.recommend",
     "what_if": "tuning.what_if",
@@ -158,6 +164,7 @@ _HOMES = {
     "BloomFilterIndex": "bloom.index",
     "ScalableBloomFilterIndex": "bloom.scalable",
     "RotatingBloomFilterIndex": "bloom.rotating",
+    "index_on_spark": "bloom.spark",
     "read_filters": "bloom.parquet",
     "write_parquet_with_filters": "bloom.parquet",
     "measure_error_rate": "bloom.measurement",
@@ -187,6 +194,7 @@ _HOMES = {
     "WindowedMean": "streams.aggregators",
     "WindowedQuantile": "streams.aggregators",
     "WindowedDistinct": "streams.aggregators",
+    "engine_costs": "streams.costs",
     "col": "streams.columns",
     "left": "streams.columns",
     "right": "streams.columns",

@@ -33,6 +33,10 @@ class ColumnError(EvAnalyticsError, ValueError):
     """A column or payload path that the log does not have, or cannot have."""
 
 
+class EngineError(EvAnalyticsError, RuntimeError):
+    """An engine that is not installed, not reachable, or not what was asked for."""
+
+
 class PayloadUnavailableError(EvAnalyticsError, LookupError):
     """The payload's exact JSON text is wanted where it cannot be had."""
 

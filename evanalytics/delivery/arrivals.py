@@ -20,6 +20,7 @@ LONGEST_LOG_NS = 2**61
 """A log may span 73 years, so that a simulation's instants, and sums of two, fit into 64 bits."""
 
 _NS_PER = {"ns": 1, "us": 1_000}
+_PART_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +58,27 @@ class Arrivals:
         Raises:
             SimulationError: The log spans more than 73 years.
         """
-        frame = log.lazy.select(SEQ, TS, TYPE).collect()
-        if not frame[SEQ].is_sorted():
-            frame = frame.sort(SEQ)
-        times = frame[TS].to_numpy()
-        start = int(times.min()) if len(times) else 0
+        seq, ticks, codes, names = _columns_of(log)
+        start = int(ticks.min()) if len(ticks) else 0
+        ticks -= start
         sizes = _payload_sizes(log) if with_sizes else None
-        return _in_order(times - start, "us", frame[TYPE], frame[SEQ].to_numpy(), sizes=sizes, start_us=start)
+        return _in_order(ticks, "us", codes, names, seq, sizes=sizes, start_us=start)
+
+    @classmethod
+    def of_rows(cls, rows: pl.DataFrame, *, start_us: int) -> Arrivals:
+        """Return the arrivals of some of a log's rows: `seq`, rising, `ts` and `type`.
+
+        Args:
+            rows: The rows.
+            start_us: From when on time is counted; not after the first of them.
+
+        Raises:
+            SimulationError: They span more than 73 years.
+        """
+        codes, known = np.empty(len(rows), np.int32), dict[str, int]()
+        _encode(rows[TYPE], known, codes)
+        ticks, seq = rows[TS].to_numpy() - start_us, rows[SEQ].to_numpy()
+        return _in_order(ticks, "us", codes, list(known), seq, sizes=None, start_us=start_us)
 
     @classmethod
     def of_times(
@@ -95,7 +110,10 @@ class Arrivals:
         for name, column in (("types", names), ("sizes", given_sizes)):
             if column is not None:
                 check_length(column, name, len(ticks))
-        return _in_order(ticks, unit, names, np.arange(len(ticks)), sizes=given_sizes, start_us=0)
+        codes, known = np.empty(len(ticks), np.int32), dict[str, int]()
+        _encode(names, known, codes)
+        seq = np.arange(len(ticks))
+        return _in_order(ticks, unit, codes, list(known), seq, sizes=given_sizes, start_us=0)
 
     def moved(self, time_ns: Int64Array, events: Int64Array) -> Arrivals:
         """Return some of these events, each as often as named in `events`, at new times.
@@ -143,26 +161,57 @@ def check_length(column: Sized, name: str, times: int) -> None:
         raise SimulationError(f"{name}: needs one for each of the {times} times, got {len(column)}")
 
 
+def _columns_of(log: EventLog) -> tuple[Int64Array, Int64Array, NDArray[np.int32], list[str]]:
+    """Return `seq`, `ts`, the types as numbers and their names, by `seq`: 20 bytes an event."""
+    rows, at = len(log), 0
+    seq, ts, codes = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32)
+    known: dict[str, int] = {}
+    for frame in log.lazy.select(SEQ, TS, TYPE).collect_batches(chunk_size=_PART_ROWS, maintain_order=True):
+        here = slice(at, at + len(frame))
+        seq[here], ts[here] = frame[SEQ].to_numpy(), frame[TS].to_numpy()
+        _encode(frame[TYPE], known, codes[here])
+        at += len(frame)
+    if np.all(seq[1:] > seq[:-1]):
+        return seq, ts, codes, list(known)
+    order = np.argsort(seq)
+    seq, ts, codes = seq[order], ts[order], codes[order]
+    found, first, codes_now = np.unique(codes, return_index=True, return_inverse=True)
+    place = np.argsort(np.argsort(first))
+    names = [list(known)[code] for code in found[np.argsort(first)]]
+    return seq, ts, place[codes_now].astype(np.int32), names
+
+
+def _encode(types: pl.Series, known: dict[str, int], out: NDArray[np.int32]) -> None:
+    """Write each type's number to `out`, new ones numbered on in the order in which they appear."""
+    for name in types.unique(maintain_order=True):
+        known.setdefault(name, len(known))
+    out[:] = types.cast(pl.Enum(list(known))).to_physical().to_numpy()
+
+
 def _in_order(
     ticks: Int64Array,
     unit: str,
-    types: pl.Series,
+    codes: NDArray[np.int32],
+    names: Sequence[str],
     seq: Int64Array,
     *,
     sizes: Int64Array | None,
     start_us: int,
 ) -> Arrivals:
+    """Return arrivals in the order of their time; `ticks` is used up."""
     if len(ticks) and int(ticks.max()) > LONGEST_LOG_NS // _NS_PER[unit]:
         raise SimulationError(
             f"times: the last one, {int(ticks.max())} {unit}, is over 73 years after the start"
         )
-    names = types.unique(maintain_order=True)
-    codes = types.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy(writable=True)
-    time_ns = ticks * _NS_PER[unit]
+    time_ns = np.multiply(ticks, _NS_PER[unit], out=ticks)
     if np.any(time_ns[1:] < time_ns[:-1]):
+        gapless = int(seq[-1]) - int(seq[0]) + 1 == len(seq)
+        first, seq = int(seq[0]), seq[:0] if gapless else seq  # 50 million events: 0.4 GB less at the peak
         order = np.argsort(time_ns, kind="stable")
-        time_ns, codes, seq = time_ns[order], codes[order], seq[order]
+        time_ns.sort(kind="stable")
+        codes = codes[order]
         sizes = None if sizes is None else sizes[order]
+        seq = np.add(order, first, out=order) if gapless else seq[order]
     return Arrivals(time_ns, codes, tuple(names), seq, sizes, start_us)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +18,27 @@ def connect() -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
     connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def connect_spilling(
+    memory_bytes: int | None = None, folder: str | os.PathLike[str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return such a connection for tables that may outgrow the memory; their rows have no order.
+
+    Args:
+        memory_bytes: How much DuckDB may hold before it spills; its process takes some more. None:
+            what DuckDB thinks fit, 80 % of the machine's memory.
+        folder: Where it spills to; by default a folder of its own among the temporary files, which
+            goes with the connection.
+    """
+    connection = connect()
+    own = Path(tempfile.gettempdir()) / f"evanalytics-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    settings: dict[str, object] = {"temp_directory": str(folder or own), "preserve_insertion_order": False}
+    if memory_bytes is not None:
+        settings["memory_limit"] = f"{memory_bytes / 2**20:.3f}MiB"
+    for name, value in settings.items():
+        connection.execute(f"SET {name} = $value", {"value": value})
     return connection
 
 

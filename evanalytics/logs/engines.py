@@ -1,8 +1,11 @@
-"""Engines: the few things that polars and DuckDB do each in its own way; all else is narwhals."""
+"""Engines: the few things that polars and DuckDB do each in its own way; all else is narwhals.
+
+Spark's is in a file of its own, which needs PySpark.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +14,8 @@ import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
-from evanalytics.logs.connection import connect, quote_name
+from evanalytics.logs.connection import connect, connect_spilling, quote_name
+from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
 
 if TYPE_CHECKING:
@@ -20,19 +24,26 @@ if TYPE_CHECKING:
 Frame = nw.LazyFrame[Any]
 Words = Mapping[str, pl.Series]
 """The values of coded columns, by number."""
+FrameFunction = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 class FrameEngine(Protocol):
-    """What a plan of narwhals expressions needs of an engine besides running it."""
+    """What a plan of narwhals expressions needs of an engine besides running it.
+
+    Attributes:
+        name: What users call it.
+        spills: Whether what it holds may be larger than this process's memory.
+    """
 
     name: str
+    spills: bool
 
-    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
         """Return a log's rows, not yet read.
 
         Args:
             lazy: The log.
-            sql: A DuckDB query that reads the same from the log's own files, if there is one.
+            plain: The log's own files, if they hold just its rows.
         """
         ...
 
@@ -103,8 +114,9 @@ class PolarsEngine:
     """Frames in memory."""
 
     name = "polars"
+    spills = False
 
-    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
+    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
         """Return a log's rows, not yet read."""
         return nw.from_native(lazy)
 
@@ -178,15 +190,18 @@ class DuckDBEngine:
     """Frames as relations of one connection; what is held lies in its temporary tables, which spill."""
 
     name = "duckdb"
+    spills = True
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        """Use a connection, or one of its own."""
-        self.connection = connection or connect()
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection | None = None, *, memory_bytes: int | None = None
+    ) -> None:
+        """Use a connection, or one of its own that spills past so many bytes."""
+        self.connection = connection or connect_spilling(memory_bytes)
         self._numbers = count()
 
-    def scan(self, lazy: pl.LazyFrame, sql: str | None) -> Frame:
-        """Return a log's rows; where there is no query DuckDB pulls them through polars' scan."""
-        return nw.from_native(to_duckdb(lazy, self.connection, sql=sql))
+    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
+        """Return a log's rows: from its files, or else pulled through polars' scan."""
+        return nw.from_native(to_duckdb(lazy, self.connection, plain=plain))
 
     def in_order(self, frame: Frame) -> Frame:
         """Return the rows as they are: `running_max` sorts."""
@@ -251,16 +266,19 @@ class DuckDBEngine:
 
 
 def to_duckdb(
-    lazy: pl.LazyFrame, connection: duckdb.DuckDBPyConnection | None = None, *, sql: str | None = None
+    lazy: pl.LazyFrame,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    *,
+    plain: PlainFiles | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Return a polars frame as a DuckDB relation that reads it lazily.
 
     DuckDB pulls only the columns and rows that a query needs: from the log's files by itself where
-    there is a query for that, else through polars' own scan.
+    they hold just its rows, else through polars' own scan.
     """
     connection = connection or connect()
-    if sql is not None:
-        return connection.sql(sql)
+    if plain is not None:
+        return connection.sql(plain.sql())
     name = f"log_{id(lazy)}"
     connection.register(name, lazy)
     return connection.table(name)

@@ -15,8 +15,10 @@ import polars as pl
 
 from evanalytics.event import Event
 from evanalytics.exceptions import ColumnError, EventError, PayloadUnavailableError
+from evanalytics.logs.engine_choice import engine_of
 from evanalytics.logs.engines import to_duckdb
 from evanalytics.logs.payloads import FromColumns, Payloads
+from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.report import ReadReport
 from evanalytics.logs.schema import (
     ENVELOPE,
@@ -39,7 +41,7 @@ from evanalytics.logs.tally import Tally
 if TYPE_CHECKING:
     import duckdb
 
-Engine = Literal["polars", "duckdb"]
+Engine = Literal["polars", "duckdb", "spark"]
 Order = Literal["log", "time"]
 
 _BATCH_ROWS = 65_536
@@ -118,7 +120,7 @@ class EventLog:
         report: ReadReport,
         payloads: Payloads,
         keep: object = None,
-        sql: str | None = None,
+        plain: PlainFiles | None = None,
     ) -> None:
         """Hold a frame with the library's columns.
 
@@ -128,10 +130,10 @@ class EventLog:
             report: What reading found.
             payloads: Where payloads come from.
             keep: Is kept alive as long as the log.
-            sql: A DuckDB query that gives the same rows straight from the log's files.
+            plain: The log's files, if every engine can read the same rows from them as they lie.
         """
         self.lazy = lazy
-        self.sql = sql
+        self.plain = plain
         self.schema = schema
         self.report = report
         self._payloads = payloads
@@ -192,24 +194,30 @@ class EventLog:
         span = f", {self.report.start:%Y-%m-%d} to {self.report.end:%Y-%m-%d}" if self.report.start else ""
         return f"<EventLog of {len(self):,} events{span}>"
 
-    def frame(self, engine: Engine = "polars") -> nw.LazyFrame[Any]:
+    def frame(self, engine: Engine = "polars", *, spark: Any = None) -> nw.LazyFrame[Any]:
         """Return the log as a narwhals frame on an engine: the same columns on each.
 
         Args:
-            engine: "polars", or "duckdb" (larger than memory, SQL).
+            engine: "polars", "duckdb" (larger than memory, SQL), or "spark" (larger than a machine).
+            spark: For "spark": a SparkSession, or the address of a Spark Connect server.
+
+        Raises:
+            EngineError: There is no such engine, or no Spark session.
         """
-        if engine == "polars":
-            return nw.from_native(self.lazy)
-        if engine == "duckdb":
-            return nw.from_native(self.to_duckdb())
-        raise ColumnError(f"engine: needs 'polars' or 'duckdb', got {engine!r}")
+        chosen = engine_of(engine, spark=spark)
+        self.keep_alive(chosen)
+        return chosen.scan(self.lazy, self.plain)
+
+    def keep_alive(self, engine: object) -> None:
+        """Keep an engine as long as the log: its frames read what it may have copied."""
+        self._keep = (self._keep, engine)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """Return the log as a DuckDB relation, of a connection of its own unless one is given.
 
         Rows come in no particular order: `ORDER BY seq` gives the order of arrival.
         """
-        return to_duckdb(self.lazy, connection, sql=self.sql)
+        return to_duckdb(self.lazy, connection, plain=self.plain)
 
     def where(self, condition: Compilable) -> EventLog:
         """Return the log of the events that a filter matches; `seq` keeps its values.
@@ -288,8 +296,8 @@ class EventLog:
 
     def _chosen(self, holds: Callable[[Event], bool], reads: Iterable[str]) -> EventLog:
         """Return the log of the events for which a function holds; it looks at these paths."""
-        if isinstance(self._payloads, FromColumns):
-            self._refuse_lost(reads)
+        if self.payload_from_columns is not None:
+            self.refuse_lost(reads)
         kept: list[int] = []
         for frame in self.batches(payload=True):
             events = zip(frame[SEQ], events_of(frame), strict=True)
@@ -297,7 +305,17 @@ class EventLog:
         wanted = pl.Series(SEQ, kept, dtype=pl.Int64)
         return self._derived(self.lazy.filter(pl.col(SEQ).is_in(wanted.implode())))
 
-    def _refuse_lost(self, reads: Iterable[str]) -> None:
+    @property
+    def payload_from_columns(self) -> Callable[[Iterable[pl.DataFrame]], Iterator[pl.DataFrame]] | None:
+        """What adds the payload as JSON text to typed columns; None if its own text is to be had."""
+        return self._payloads.attach if isinstance(self._payloads, FromColumns) else None
+
+    def refuse_lost(self, reads: Iterable[str]) -> None:
+        """Refuse paths that the columns of a log without payload text cannot tell.
+
+        Raises:
+            PayloadUnavailableError: One of them is such.
+        """
         for path in reads:
             for lost, reason in self.schema.json_paths.items():
                 if f"{path}.".startswith(f"{lost}.") or f"{lost}.".startswith(f"{path}."):

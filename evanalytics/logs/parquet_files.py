@@ -54,7 +54,7 @@ def scan_numbered(file: ParquetFile, start: int) -> pl.LazyFrame:
     Numbered by the scan itself, for filters do not get past `with_row_index`.
     """
     return pl.scan_parquet(
-        file.file.path, hive_partitioning=True, glob=False, row_index_name=ROW, row_index_offset=start
+        file.file.location, hive_partitioning=True, glob=False, row_index_name=ROW, row_index_offset=start
     )
 
 
@@ -71,7 +71,8 @@ def parquet_errors(file: LogFile) -> Iterator[None]:
         ):
             raise
         first = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise LogReadError(f"{file.path}: damaged, cut off, or no Parquet file: {first}") from error
+        what = "damaged, cut off, or no Parquet file" if file.url is None else "cannot be read"
+        raise LogReadError(f"{file.location}: {what}: {first}") from error
 
 
 def unify(files: Sequence[ParquetFile]) -> tuple[dict[str, pl.DataType], dict[str, str]]:
@@ -96,10 +97,10 @@ def unify(files: Sequence[ParquetFile]) -> tuple[dict[str, pl.DataType], dict[st
 
 
 def _open(file: LogFile, check: bool) -> ParquetFile:
-    if check:
+    if check and file.url is None:
         verify(file.path)
     with parquet_errors(file):
-        scan = pl.scan_parquet(file.path, hive_partitioning=True, glob=False)
+        scan = pl.scan_parquet(file.location, hive_partitioning=True, glob=False)
         is_nested = any(isinstance(dtype, pl.Struct) for dtype in scan.collect_schema().values())
         scan, schema = _flatten(scan)
         rows = int(scan.select(pl.len()).collect().item())

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from evanalytics.exceptions import LogReadError
-from evanalytics.logs.connection import quote_name
 from evanalytics.logs.envelope import EnvelopeMap, RawRows, map_envelope
 from evanalytics.logs.parquet_files import ROW, ParquetFile, batches, open_parquet, scan_numbered, unify
 from evanalytics.logs.paths import PathPlan
+from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.quarantine import BadRecord
 from evanalytics.logs.reading import Request
 from evanalytics.logs.schema import ENVELOPE, ID, PAYLOAD, PREFIX, SEQ, SOURCE, SUBJECT, TIME, TS, TYPE
@@ -120,22 +120,16 @@ class ParquetReading:
             start += file.rows
         return pl.concat(parts)
 
-    def sql(self, nan: Sequence[str]) -> str | None:
-        """Return a DuckDB query for the same rows; None where columns would have to be made fit first."""
+    def plain(self, nan: Sequence[str]) -> PlainFiles | None:
+        """Return the files as they lie; None where they are remote, or columns have to be made fit first."""
         wanted = self._plain_columns(nan)
-        if wanted is None:
+        if wanted is None or any(file.file.url is not None for file in self._files):
             return None
-        columns = [f"{quote_name(column)} AS {quote_name(name)}" for name, column in wanted.items()]
-        time = quote_name(wanted[TIME])
-        parts, start = [], 0
+        files, start = [], 0
         for file in self._files:
-            path = str(file.file.path).replace("'", "''")
-            number = f"file_row_number + {start} AS {SEQ}, epoch_us({time}) AS {TS}"
-            scan = f"read_parquet('{path}', file_row_number = true, hive_partitioning = false)"
-            parts.append(f"SELECT {number}, {', '.join(columns)} FROM {scan}")
+            files.append((str(file.file.path), start))
             start += file.rows
-        order = [*ENVELOPE, *(name for name in wanted if name not in ENVELOPE)]
-        return f"SELECT {', '.join(map(quote_name, order))} FROM ({' UNION ALL '.join(parts)})"
+        return PlainFiles(tuple(files), wanted)
 
     def _plain_columns(self, nan: Sequence[str]) -> dict[str, str] | None:
         """Return the log's columns, each with the file's column that is just it; None if one is not."""

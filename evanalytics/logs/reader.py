@@ -14,6 +14,7 @@ from evanalytics.logs.connection import connect
 from evanalytics.logs.envelope import EnvelopeReader, RawRows
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.payloads import FromColumns, Payloads, ReadAgain
+from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.quarantine import BadRecord, Quarantine, bad_record, quarantine_path, read_quarantine
 from evanalytics.logs.read_csv import CsvReading
 from evanalytics.logs.read_json import JsonReading
@@ -46,7 +47,9 @@ def read_log(
 
     Args:
         paths: A file, a glob, a folder (searched to the bottom), or a list of them; all of one
-            format. A quarantine file is read as the records it holds.
+            format. A quarantine file is read as the records it holds. Single Parquet files may also
+            lie at `s3://`, `gs://`, `az://` or `https://`: polars reads them with the credentials that the
+            environment has (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, ...).
         columns: Where the attributes are, for logs with other names:
             `{"time": "ts", "type": "event_name"}`; dotted paths for nested ones. Keys: id, type,
             source, time, subject, data.
@@ -109,8 +112,8 @@ class _Reader:
         reading = self._reading
         if isinstance(reading, ParquetReading) and reading.is_usable_as_is and self._is_clean(reading):
             nan = list(self._tally.nan)
-            lazy, sql = reading.lazy(self._envelope.forms, nan), reading.sql(nan)
-            return self._log(lazy, FromColumns(self._keys()), None, sql)
+            lazy, plain = reading.lazy(self._envelope.forms, nan), reading.plain(nan)
+            return self._log(lazy, FromColumns(self._keys()), None, plain)
         stage = self._stage()
         return self._log(self._finish(stage), self._payloads(), stage)
 
@@ -164,7 +167,9 @@ class _Reader:
             return []
         return ["data: the log has none, the columns that are no attribute became the payload"]
 
-    def _log(self, lazy: pl.LazyFrame, payloads: Payloads, keep: object, sql: str | None = None) -> EventLog:
+    def _log(
+        self, lazy: pl.LazyFrame, payloads: Payloads, keep: object, plain: PlainFiles | None = None
+    ) -> EventLog:
         plans, tally = self._reading.plans, self._tally
         typed = {t.path: t for plan in plans for t in plan.typed}
         nulls = tuple(path for plan in plans for path in plan.nulls)
@@ -190,7 +195,7 @@ class _Reader:
         schema = LogSchema(
             dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, unclear
         )
-        return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep, sql=sql)
+        return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep, plain=plain)
 
 
 def _in_line_order(refused: list[BadRecord], rows: RawRows, bad: Mapping[int, str]) -> list[BadRecord]:

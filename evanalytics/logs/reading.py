@@ -34,11 +34,11 @@ class Request:
     def name(self) -> str:
         """Return what messages call the log."""
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
-        return f"{self.files[0].path}{more}"
+        return f"{self.files[0].location}{more}"
 
     def bar(self, title: str) -> tqdm[None]:
         """Return a progress bar over the bytes of all files; it shows up after two seconds."""
-        total = sum(file.path.stat().st_size for file in self.files)
+        total = sum(file.bytes for file in self.files)
         return tqdm(total=total, desc=title, unit="B", unit_scale=True, delay=2, disable=not self.progress)
 
     def each_file(self, title: str) -> Iterator[LogFile]:
@@ -46,7 +46,7 @@ class Request:
         with self.bar(title) as bar:
             for file in self.files:
                 yield file
-                bar.update(file.path.stat().st_size)
+                bar.update(file.bytes)
 
 
 class Reading(Protocol):

@@ -29,6 +29,7 @@ _FORMATS: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
 }
+_REMOTE = ("s3", "gs", "az", "https", "http")
 _SCAN_BYTES = 2**18
 _BOM = b"\xef\xbb\xbf"
 
@@ -58,12 +59,26 @@ class ReadLimits:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file of a log; `name` is how reports and ids call it."""
+    """One file of a log; `name` is how reports and ids call it.
+
+    A remote file has a `url`; its `path` is no more than its name.
+    """
 
     path: Path
     name: str
     format: Format
     compressed: bool
+    url: str | None = None
+
+    @property
+    def location(self) -> Path | str:
+        """Where a native reader finds it."""
+        return self.path if self.url is None else self.url
+
+    @property
+    def bytes(self) -> int:
+        """Its size, as it lies; 0 for a remote one, which is not asked."""
+        return 0 if self.url is not None else self.path.stat().st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +168,8 @@ def first_byte(file: LogFile) -> bytes:
 
 
 def _expand(path: str) -> list[LogFile]:
+    if "://" in path:
+        return [_remote_file(path)]
     if os.path.isdir(path):
         logs = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and is_log(p))
         if not logs:
@@ -165,6 +182,18 @@ def _expand(path: str) -> list[LogFile]:
         what = "no file matches" if glob.has_magic(path) else "no such file or folder"
         raise LogNotFoundError(f"{path}: {what}")
     return [_log_file(Path(n)) for n in names]
+
+
+def _remote_file(url: str) -> LogFile:
+    scheme, _, rest = url.partition("://")
+    name = rest.partition("?")[0].rstrip("/").rpartition("/")[2]
+    if scheme not in _REMOTE:
+        raise LogReadError(f"{url}: logs are read from {', '.join(f'{known}://' for known in _REMOTE)}")
+    if glob.has_magic(name) or _format_of(Path(name)) != "parquet":
+        raise LogReadError(
+            f"{url}: only single Parquet files are read from afar; name each, and download text logs first"
+        )
+    return LogFile(Path(name), name, "parquet", compressed=False, url=url)
 
 
 def _log_file(path: Path, *, name: str | None = None) -> LogFile:

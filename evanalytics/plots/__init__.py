@@ -3,6 +3,7 @@
 from evanalytics.plots.bloom import bits_per_id, error_rate_while_filling
 from evanalytics.plots.bloom_boards import filter_beside_exact
 from evanalytics.plots.bloom_costs import dedupe_cost
+from evanalytics.plots.engines import engine_costs
 from evanalytics.plots.filters import selectivity_waterfall
 from evanalytics.plots.live_run import live_run
 from evanalytics.plots.queueing import queue_depth, tokens_over_time, waits
@@ -25,6 +26,7 @@ __all__ = [
     "bits_per_id",
     "burstiness",
     "dedupe_cost",
+    "engine_costs",
     "error_rate_while_filling",
     "events_over_time",
     "filter_beside_exact",

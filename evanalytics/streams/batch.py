@@ -27,7 +27,7 @@ from evanalytics.streams.nodes import (
     SourceNode,
     TransformNode,
 )
-from evanalytics.streams.replay_join import JoinStep
+from evanalytics.streams.replay_join import PASSED_ROWS, JoinStep
 from evanalytics.streams.replay_windows import aggregated, deduplicated, late_rows
 from evanalytics.streams.sinks import SinkFeed
 from evanalytics.streams.staging import condition, stage, transformed
@@ -136,7 +136,8 @@ class BatchReplay:
             self._put(name, {OUT: nw.concat(list(windows))})
         else:
             for part in windows:
-                self._push(edges, self.context.engine.collect(part))
+                for rows in self.context.engine.batches(part, PASSED_ROWS):
+                    self._push(edges, rows)
         self._ports[Port(name, LATE)] = partial(late_rows, self.context, name, node, frame)
 
     def _join(self, name: str, node: JoinNode, left: Frame, right: Frame) -> None:

@@ -12,7 +12,6 @@ from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams.aggregation import LATEST, NOW
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, side_column
 from evanalytics.streams.memory_nodes import JoinNode, Key
-from evanalytics.streams.windows import floor_divided
 
 NULL_KEY, IS_LATE = "__null_key", "__is_late"
 _JOIN_KEY, _BUCKET, _HOP = "__join_key", "__bucket", "__hop"
@@ -159,7 +158,8 @@ def _renamed(frame: Frame, side: str, key: Key, engine: FrameEngine) -> Frame:
 
 
 def _bucket(ts: nw.Expr, node: JoinNode) -> nw.Expr:
-    return floor_divided(ts, max(node.window_us, 1))
+    """Return the number of a row's bucket; whichever way an engine rounds, partners are neighbours."""
+    return ts // max(node.window_us, 1)
 
 
 def _is_mark(name: str) -> bool:

@@ -15,7 +15,8 @@ from evanalytics.clock import Clock, SystemClock
 from evanalytics.delivery.policy import DeliveryPolicy
 from evanalytics.durations import Duration
 from evanalytics.exceptions import StreamError
-from evanalytics.logs.engines import DuckDBEngine, FrameEngine, PolarsEngine
+from evanalytics.logs.engine_choice import engine_of
+from evanalytics.logs.engines import FrameEngine
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.sources import ReadLimits
 from evanalytics.streams.batch import BatchReplay
@@ -26,6 +27,7 @@ from evanalytics.streams.graph import GraphBuilder
 from evanalytics.streams.graph_state import Outputs
 from evanalytics.streams.live import LiveRun
 from evanalytics.streams.live_options import LiveOptions
+from evanalytics.streams.memory_nodes import DedupeNode, JoinNode
 from evanalytics.streams.picture import picture_of
 from evanalytics.streams.result import StreamResult
 from evanalytics.streams.staging import needed_columns
@@ -34,9 +36,11 @@ from evanalytics.throttling.manager import ThrottleManager
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-EngineName = Literal["auto", "polars", "duckdb"]
+EngineName = Literal["auto", "polars", "duckdb", "spark"]
 
 _BYTES_A_CELL = 24  # of a staged column, texts and what is made of them on the way included
+_LEAST_OF_DUCKDB = 64 * 2**20  # below, its operators cannot even begin
+_OF_DUCKDB = 0.6  # of the memory; the rest is for what DuckDB does not count, and for us
 
 
 class StreamProcessor(GraphBuilder):
@@ -84,24 +88,31 @@ class StreamProcessor(GraphBuilder):
         sinks: bool = False,
         keep: bool = True,
         close: bool = True,
+        memory_bytes: int | None = None,
+        spark: Any = None,
     ) -> StreamResult:
         """Replay a log through the graph as one plan, and return what it brought.
 
         Args:
             log: The events, in the order in which they arrived (`seq`).
-            engine: "polars" (in memory), "duckdb" (larger than memory), or "auto": polars unless the
-                columns that are read would take more than a quarter of the memory.
+            engine: "polars" (in memory), "duckdb" (larger than memory), "spark" (larger than a machine),
+                or "auto": Spark if a session is given; else polars unless the columns that are read,
+                and the ids that joins and dedupes remember, would take more than a quarter of the memory.
             sinks: Whether sinks get their rows; by default a replay only computes.
             keep: Whether pairs and windows are kept for `results`. False: those that only sinks take are
                 handed on part by part and forgotten, which takes less memory.
             close: Whether the end of the log closes every window and every wait for a partner. False:
                 only what the watermark has closed comes out.
+            memory_bytes: How much memory there is, if not the machine's: "auto" takes polars up to a
+                quarter of it, and DuckDB spills past 60 % of it, for its process takes more than it counts.
+            spark: A SparkSession, or the address of a Spark Connect server such as "sc://host:15002".
 
         Raises:
             StreamError: Something is wrong with the graph.
+            EngineError: Spark is asked for, and there is no PySpark or no session.
         """
         schemas = check(self.graph, log.schema)
-        chosen = self._engine(log, engine)
+        chosen = self._engine(log, engine, memory_bytes, spark)
         replay = BatchReplay(self.graph, log, chosen, schemas, keep=keep, close=close)
         replay.run(sinks=sinks)
         return StreamResult(self.graph, log, chosen, replay)
@@ -215,10 +226,20 @@ class StreamProcessor(GraphBuilder):
         picture = picture_of(self.graph, schemas)
         return stream_graph(picture.nodes, picture.edges, picture.losses)
 
-    def _engine(self, log: EventLog, name: EngineName) -> FrameEngine:
-        if name not in ("auto", "polars", "duckdb"):
-            raise StreamError(f"engine: needs 'auto', 'polars' or 'duckdb', got {name!r}")
-        if name == "auto":
-            estimate = len(log) * len(needed_columns(self.graph, log)) * _BYTES_A_CELL
-            name = "duckdb" if estimate > ReadLimits().memory_budget() else "polars"
-        return DuckDBEngine() if name == "duckdb" else PolarsEngine()
+    def _engine(self, log: EventLog, name: EngineName, memory_bytes: int | None, spark: Any) -> FrameEngine:
+        if name not in ("auto", "polars", "duckdb", "spark"):
+            raise StreamError(f"engine: needs 'auto', 'polars', 'duckdb' or 'spark', got {name!r}")
+        if name == "auto" and spark is not None:
+            name = "spark"
+        elif name == "auto":
+            budget = ReadLimits().memory_budget() if memory_bytes is None else memory_bytes // 4
+            name = "duckdb" if self._estimated_bytes(log) > budget else "polars"
+        limit = None if memory_bytes is None else max(int(memory_bytes * _OF_DUCKDB), _LEAST_OF_DUCKDB)
+        return engine_of(name, spark=spark, memory_bytes=limit)
+
+    def _estimated_bytes(self, log: EventLog) -> int:
+        """Return about how much memory a replay in memory takes: the columns read, the keys remembered."""
+        nodes = self.graph.nodes.values()
+        keys = sum(len(node.key) for node in nodes if isinstance(node, DedupeNode))
+        keys += sum(len(node.left_key) for node in nodes if isinstance(node, JoinNode))
+        return len(log) * (len(needed_columns(self.graph, log)) + keys) * _BYTES_A_CELL

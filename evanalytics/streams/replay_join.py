@@ -22,7 +22,9 @@ from evanalytics.streams.nodes import (
     UNMATCHED,
 )
 
-_BATCH_ROWS = 500_000
+PASSED_ROWS = 500_000
+"""How many rows are handed on at a time, where they are not kept."""
+
 _SIDE, _AT = "__side", "__at"
 _SEQ_OF = {LEFT: LEFT_SEQ, RIGHT: RIGHT_SEQ}
 _MARKS = (joining.NULL_KEY, joining.IS_LATE)
@@ -58,7 +60,10 @@ class JoinStep:
             f"about {pairs:,} pairs of equal keys in {rows:,} rows: joined {how}"
         )
         found = self._pairs(candidates, hot=hot)
-        matched = self._kept(found) if hand_on is None else self._handed_on(found, hand_on)
+        if hand_on is None:
+            matched = self._kept(found)
+        else:
+            matched = (self._spilt if engine.spills else self._handed_on)(found, hand_on)
         self._finish(sides, matched, hand_on)
 
     def _sides(self, left: Frame, right: Frame) -> joining.Sides:
@@ -101,11 +106,19 @@ class JoinStep:
         self._context.counts.add(self._name, "", pairs=self._context.rows(held))
         return held.select(LEFT_SEQ, RIGHT_SEQ)
 
+    def _spilt(self, pairs: Frame, hand_on: Callable[[pl.DataFrame], None]) -> Frame:
+        """Hand pairs on that lie outside of this process's memory; return those `seq`s that matched."""
+        held = self._context.engine.hold(pairs)
+        self._context.counts.add(self._name, "", pairs=self._context.rows(held))
+        for batch in self._context.engine.batches(held, PASSED_ROWS):
+            hand_on(batch)
+        return held.select(LEFT_SEQ, RIGHT_SEQ)
+
     def _handed_on(self, pairs: Frame, hand_on: Callable[[pl.DataFrame], None]) -> Frame:
         """Hand pairs on batch by batch; return the `seq`s of the rows that have matched."""
         both = {LEFT_SEQ: pl.Int64(), RIGHT_SEQ: pl.Int64()}
         total, seen = 0, [pl.DataFrame(schema=both)]
-        for batch in self._context.engine.batches(pairs, _BATCH_ROWS):
+        for batch in self._context.engine.batches(pairs, PASSED_ROWS):
             total += len(batch)
             for column in both:
                 seqs = batch.select(pl.col(column).unique())

@@ -11,7 +11,8 @@ from polars.io.plugins import register_io_source
 
 from evanalytics.filters.filter import Filter
 from evanalytics.logs.engines import Frame, FrameEngine
-from evanalytics.logs.log import EventLog, Split
+from evanalytics.logs.log import EventLog
+from evanalytics.logs.matching import matching_seqs
 from evanalytics.logs.schema import SEQ, TS, TYPE, column_of
 from evanalytics.streams.checks import passes_events
 from evanalytics.streams.columns import LEFT_SEQ, RIGHT_SEQ, is_hidden, watermark_column
@@ -51,7 +52,7 @@ class Staged:
 def stage(graph: Graph, log: EventLog, engine: FrameEngine) -> Staged:
     """Read what the graph needs of a log, once, and compute the watermarks."""
     columns = needed_columns(graph, log)
-    frame = engine.scan(log.lazy, log.sql)
+    frame = engine.scan(log.lazy, log.plain)
     if (types := all_types(graph)) is not None:
         frame = frame.filter(nw.col(TYPE).is_in(types))
     frame = engine.in_order(frame.select(*columns))
@@ -98,8 +99,7 @@ def condition(wanted: Filter | nw.Expr, name: str, frame: Frame, log: EventLog, 
     if split.residual is None:
         expression = nw.lit(True) if split.expression is None else split.expression
         return frame.with_columns(nw.coalesce(expression, nw.lit(False)).alias(name))
-    seqs = log.where(_Ready(split)).lazy.select(SEQ).collect()
-    marks = engine.load(seqs.with_columns(pl.lit(True).alias(name)))
+    marks = matching_seqs(log, split, engine).with_columns(nw.lit(True).alias(name))
     return engine.hold(
         frame.join(marks, on=SEQ, how="left")
         .with_columns(nw.coalesce(nw.col(name), nw.lit(False)).alias(name))
@@ -138,16 +138,6 @@ def _with_python(
     joined = out.join(engine.load(values), left_on=SEQ, right_on="__row", how="left")
     names = [name for name in out.collect_schema() if name not in node.columns]
     return engine.hold(joined.select(*names, *node.columns).sort(SEQ))
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A condition that is compiled already, for `log.where`."""
-
-    split: Split
-
-    def compile(self, schema: object) -> Split:
-        return self.split
 
 
 def all_types(graph: Graph) -> list[str] | None:

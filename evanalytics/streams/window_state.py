@@ -141,7 +141,7 @@ class SituationState:
             rows = self._marks.seen(frame)
             frame = rows.with_columns((pl.col(TOP) - self._lateness).alias(NOW))
         if _tz(self._situation.window) is None:
-            span = (0, 0)  # only windows in a time zone ask for it
+            span = (0, 0)  # polars rounds down by itself; only time zones ask for it
         if self._plan is None or self._planned_for != (others, span):
             self._planned_for = (others, span)
             self._plan = Plan(lambda rows: self._rules(rows, others, span))

@@ -15,7 +15,6 @@ from evanalytics.records import Record, duration
 
 _DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FAR_US = 2**60  # added before a division, so that nothing that is divided is negative
 
 Span = tuple[int, int]
 """The earliest and the latest instant that a log speaks of, in microseconds since 1970."""
@@ -61,10 +60,11 @@ class TumblingWindow(Record):
     def pane(self, ts: nw.Expr, span: Span) -> nw.Expr:
         """Return the number of the window that holds an instant within a span."""
         if self.tz is None:
-            return floor_divided(ts, duration_us(self.width))
+            return floor_divided(ts, duration_us(self.width), span[0])
         days = self.width // timedelta(days=1)
-        day = floor_divided(ts - _shift_at(ts, self.tz, span), _DAY_US)
-        return day if days == 1 else floor_divided(day, days)
+        least = span[0] - 2 * _DAY_US  # no zone is that far from UTC
+        day = floor_divided(ts - _shift_at(ts, self.tz, span), _DAY_US, least)
+        return day if days == 1 else floor_divided(day, days, least // _DAY_US)
 
     def start_us(self, pane: int) -> int:
         """Return when a window begins, in microseconds since 1970."""
@@ -119,8 +119,8 @@ class HoppingWindow(Record):
         return self.width // self.hop
 
     def pane(self, ts: nw.Expr, span: Span) -> nw.Expr:
-        """Return the number of the last window that holds an instant."""
-        return floor_divided(ts, duration_us(self.hop))
+        """Return the number of the last window that holds an instant within a span."""
+        return floor_divided(ts, duration_us(self.hop), span[0])
 
     def start_us(self, pane: int) -> int:
         """Return when a window begins, in microseconds since 1970."""
@@ -175,12 +175,21 @@ PanedWindow = TumblingWindow | HoppingWindow
 Window = PanedWindow | SessionWindow
 
 
-def floor_divided(value: nw.Expr, by: int) -> nw.Expr:
-    """Return the quotient rounded down, also of negative values, alike on every engine."""
+def floor_divided(value: nw.Expr, by: int, least: int) -> nw.Expr:
+    """Return the quotient rounded down, also of negative values, alike on every engine.
+
+    DuckDB rounds towards zero and Spark divides as doubles; so what is divided is counted from `least`,
+    where it is not negative, and small enough to be exact as a double for 285 years of microseconds.
+
+    Args:
+        value: Whole numbers.
+        by: More than zero.
+        least: No value that matters is below; of those that are, polars alone rounds all down.
+    """
     if by == 1:
         return value
-    far = -(-_FAR_US // by)
-    return (value + far * by) // by - far
+    first = least // by
+    return (value - first * by) // by + first if first else value // by
 
 
 def _shift_at(ts: nw.Expr, tz: str, span: Span) -> nw.Expr:

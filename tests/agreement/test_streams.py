@@ -58,7 +58,8 @@ def found(case: Case, result: ev.StreamResult, heavy: bool) -> dict[str, Any]:
 
 
 def check(case: Case, log: ev.EventLog, engine: Any, heavy: bool) -> ev.StreamResult:
-    result = pipeline(case, heavy).run(log, engine=engine)
+    on = {"engine": engine} if isinstance(engine, str) and "://" not in engine else {"spark": engine}
+    result = pipeline(case, heavy).run(log, **on)  # type: ignore[arg-type]
     want, got = expected(case, log, heavy), found(case, result, heavy)
 
     assert got["counts"] == want["counts"]
@@ -152,7 +153,7 @@ def bound_excluded(frame: Any, key: Any, window_us: int) -> Any:
     return CLASSIFIED(frame, key, window_us - 1)
 
 
-def floor_to_zero(value: nw.Expr, by: int) -> nw.Expr:
+def floor_to_zero(value: nw.Expr, by: int, least: int) -> nw.Expr:
     return (value + (value < 0).cast(nw.Int64) * (by - 1)) // by
 
 
