@@ -24,8 +24,8 @@ PAGES = sorted(
     ]
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-KINDS = {"python", "sh", "", "json"}
-"""What blocks may be; one without a name holds commands, too."""
+KINDS = {"python", "sh", "", "json", "pycon"}
+"""What blocks may be; one without a name holds commands, too; `pycon` needs Spark: tests/spark runs the same."""
 
 MOST_EVENTS = 100_000
 NOT_RUN = {
@@ -111,7 +111,7 @@ def test_every_target_and_option_named_in_a_command_is_there() -> None:
     assert targets >= {"lab", "test"}
     assert targets <= {*start.COMMANDS, "requirements"}
     assert targets <= set(
-        re.findall(r"^([a-z ]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+        re.findall(r"^([a-z -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
     )
 
 
@@ -148,7 +148,8 @@ def test_each_recipe_takes_less_than_ten_steps() -> None:
     recipes = dict(re.findall(r"^### (A new [^\n]+)\n((?:[^#\n][^\n]*\n)+)", text, re.MULTILINE))
 
     assert set(recipes) == {
-        f"A new {what}" for what in ("file format", "limiter kind", "filter operator", "kind of node")
+        f"A new {what}"
+        for what in ("file format", "engine", "limiter kind", "filter operator", "kind of node")
     }
     assert all(recipe.count("\n") < 10 for recipe in recipes.values())
 
