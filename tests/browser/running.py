@@ -27,6 +27,17 @@ _ARE_DRAWN = """count => [...document.querySelectorAll('.js-plotly-plot')]
   .filter(figure => figure.querySelector('.main-svg .trace')).length >= count"""
 _IS_READY = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
 
+_HAS_RUN = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+  const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')];
+  return kernel?.status === 'idle' && !prompts.some(prompt => prompt.textContent.includes('*'));
+}"""
+
+
+def wait_until_run(page: Any) -> None:
+    """Wait until no cell runs any more and the kernel has nothing to do."""
+    page.wait_for_function(_HAS_RUN, timeout=3 * PATIENCE_MS)
+
 
 def run_notebook(page: Any, lab: str, name: str, *, figures: int = 2) -> None:
     """Open a notebook and run it; return once so many figures are drawn.

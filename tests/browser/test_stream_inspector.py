@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.running import run_notebook
+from tests.browser.running import run_notebook, wait_until_run
 from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
@@ -25,6 +25,7 @@ def visit(browser: Any, lab: str) -> Iterator[Visit]:
         run_notebook(page, lab, NAME)
         page.locator(f"{APP} .ev-rows").nth(1).wait_for(timeout=120_000)
         page.locator(f"{MONITOR} .ev-status", has_text="Ended").wait_for(timeout=240_000)
+        wait_until_run(page)
         page.locator(f"{APP} .ev-actions").evaluate("bar => bar.scrollIntoView({ block: 'center' })")
         page.locator(f"{APP} .bars .point").nth(7).wait_for(timeout=60_000)
         yield visit
@@ -73,7 +74,7 @@ def test_an_output_of_another_node_is_chosen_in_one_step(page: Any) -> None:
 
 def test_live_bars_have_grown_to_those_of_the_replay(page: Any) -> None:
     """Both are bars of as many nodes; the live ones say their rows."""
-    page.locator(f"{MONITOR} .bars .point").first.wait_for(timeout=60_000)
+    page.locator(f"{MONITOR} .bars .point").first.wait_for(state="attached", timeout=60_000)
     lengths = page.evaluate(
         """() => { const shown = document.querySelector('.ev-monitor .js-plotly-plot').data;
           return ['batch replay', 'live'].map(name => [...shown.find(bar => bar.name === name).x].slice(1)); }"""
