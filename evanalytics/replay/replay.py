@@ -141,11 +141,6 @@ class Replay:
         return self._log
 
     @property
-    def is_sorted(self) -> bool:
-        """Whether events go by time, not as they arrived."""
-        return self._sorted
-
-    @property
     def progress(self) -> ReplayProgress:
         """How far the replay is."""
         reached = self._log_time_us

@@ -16,7 +16,7 @@ from evanalytics.streams.graph_state import GraphState, visible
 from evanalytics.streams.state import from_bytes, to_bytes
 from tests.streams.random_graphs import pipeline, random_case, random_log
 
-SEEDS = int(os.environ.get("EVANALYTICS_SEEDS", "60"))
+SEEDS = int(os.environ.get("EVANALYTICS_SEEDS", "40"))
 """500 are run by `EVANALYTICS_SEEDS=500 pytest tests/agreement/test_live_streams.py`."""
 BLOCKS = 6
 ORDER = ("window", "key", "start", "seq", "left_seq", "right_seq", "late_for_window", "late_for_key")

@@ -27,7 +27,7 @@ from tests.streams.order_stream import (
 )
 
 SMALL = ev.BatchPolicy(max_batch_size=50, flush_interval="1h")
-CUTS = int(os.environ.get("EVANALYTICS_SEEDS", "60")) // 5
+CUTS = int(os.environ.get("EVANALYTICS_SEEDS", "40")) // 5
 EVENTS = order_events(400)
 
 
