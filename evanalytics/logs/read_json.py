@@ -64,10 +64,11 @@ class JsonReading:
                 yield self._lines.rows(file, chunk, self.mapping, self.plans), refused
 
     def texts(self) -> Iterator[pl.Series]:
-        """Yield the payload's text chunk by chunk."""
+        """Yield the payload's text chunk by chunk; several threads may do so at a time."""
+        connection = self._request.connection.cursor()
         for file in self._request.files:
             for chunk in self._lines.chunks(file):
-                records = JsonRecords(self._request.connection, self._lines.documents(file, chunk))
+                records = JsonRecords(connection, self._lines.documents(file, chunk))
                 if PAYLOAD in self.mapping.columns:
                     yield records.texts([self.mapping.columns[PAYLOAD].split(".")])["v1"]
                 else:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -422,3 +423,16 @@ def test_time_bounds_reach_the_row_groups_of_a_parquet_file(tmp_path: Path) -> N
 
     assert "SELECTION" in log.lazy.explain()
     assert log.lazy.select("seq").collect()["seq"].to_list() == list(range(90, 100))
+
+
+def test_threads_may_read_payloads_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "log.ndjson"
+    line = '{"id": "%d", "type": "t", "source": "s", "time": "2026-01-01T00:00:00Z", "data": {"n": %d, "m": [1]}}\n'
+    path.write_text("".join(line % (n, n) for n in range(20_000)))
+    log = read_log(path, progress=False)
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: log.payloads(), range(8)))
+
+    assert found[0]["data"][7] == '{"n":7,"m":[1]}'
+    assert all(other.equals(found[0]) for other in found)
