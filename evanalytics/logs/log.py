@@ -16,7 +16,7 @@ import polars as pl
 from evanalytics.event import Event
 from evanalytics.exceptions import ColumnError, EventError, PayloadUnavailableError
 from evanalytics.logs.engine_choice import engine_of
-from evanalytics.logs.engines import to_duckdb
+from evanalytics.logs.engines import FrameEngine, to_duckdb
 from evanalytics.logs.payloads import FromColumns, Payloads
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.report import ReadReport
@@ -208,9 +208,10 @@ class EventLog:
         self.keep_alive(chosen)
         return chosen.scan(self.lazy, self.plain)
 
-    def keep_alive(self, engine: object) -> None:
-        """Keep an engine as long as the log: its frames read what it may have copied."""
-        self._keep = (self._keep, engine)
+    def keep_alive(self, engine: FrameEngine) -> None:
+        """Keep an engine as long as the log if its frames read what it has copied; others hold themselves."""
+        if engine.name == "spark":
+            self._keep = (self._keep, engine)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """Return the log as a DuckDB relation, of a connection of its own unless one is given.

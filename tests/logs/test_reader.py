@@ -1,7 +1,9 @@
 """What `read_log` makes of good logs, whatever their format and names."""
 
+import gc
 import gzip
 import json
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from evanalytics.exceptions import ColumnError, PayloadUnavailableError
+from evanalytics.logs.engines import DuckDBEngine
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.reader import read_log
 from evanalytics.logs.sources import ReadLimits
@@ -436,3 +439,17 @@ def test_threads_may_read_payloads_at_a_time(tmp_path: Path) -> None:
 
     assert found[0]["data"][7] == '{"n":7,"m":[1]}'
     assert all(other.equals(found[0]) for other in found)
+
+
+def test_a_log_keeps_none_of_the_connections_that_its_frames_have() -> None:
+    frame = pl.DataFrame(RECORDS).select(
+        "id", "type", "source", pl.col("time").str.to_datetime(time_zone="UTC")
+    )
+    log = EventLog.from_frame(frame)
+    frames = [log.frame("duckdb") for _ in range(3)]
+    engines = weakref.WeakSet(one for one in gc.get_objects() if isinstance(one, DuckDBEngine))
+
+    assert [frame.collect("polars").to_native().height for frame in frames] == [len(RECORDS)] * 3
+    del frames
+    gc.collect()
+    assert not engines
