@@ -8,7 +8,6 @@ from typing import Any
 
 PATIENCE_MS = 60_000
 """How long to wait for what should come at once: a busy machine is no fault of what is tested."""
-_ATTEMPTS = 3
 _RUN_ALL = """async () => {
   const app = window.jupyterapp;
   await app.commands.execute('notebook:run-all-cells');
@@ -40,25 +39,12 @@ def wait_until_run(page: Any) -> None:
 
 
 def run_notebook(page: Any, lab: str, name: str, *, figures: int = 2) -> None:
-    """Open a notebook and run it; return once so many figures are drawn.
-
-    A page without them is loaded again, twice at most: anywidget's front end gives up on a figure
-    whose five megabytes of JavaScript are not there within two seconds, which a busy machine needs.
-    """
-    from playwright.sync_api import TimeoutError  # where playwright is missing these tests are skipped
-
+    """Open a notebook and run it; return once so many figures are drawn."""
     page.add_init_script(_EXPOSE_APP)
-    for attempt in range(1, _ATTEMPTS + 1):
-        page.goto(f"{lab}/doc/tree/notebooks/{name}", wait_until="domcontentloaded")
-        page.wait_for_function(_IS_READY, timeout=2 * PATIENCE_MS)
-        page.evaluate(_RUN_ALL)
-        try:
-            page.wait_for_function(_ARE_DRAWN, arg=figures, timeout=PATIENCE_MS)
-        except TimeoutError:
-            if attempt == _ATTEMPTS:
-                raise
-        else:
-            return
+    page.goto(f"{lab}/doc/tree/notebooks/{name}", wait_until="domcontentloaded")
+    page.wait_for_function(_IS_READY, timeout=2 * PATIENCE_MS)
+    page.evaluate(_RUN_ALL)
+    page.wait_for_function(_ARE_DRAWN, arg=figures, timeout=2 * PATIENCE_MS)
 
 
 def save_notebook(lab: str, name: str, code: str) -> None:

@@ -10,10 +10,6 @@ from urllib.parse import urlsplit
 
 from tests.browser.running import PATIENCE_MS
 
-_SLOW = "[anywidget] Failed to initialize model."
-"""What a busy machine makes of two seconds (see `run_notebook`, which asks for the figures themselves)."""
-
-
 @dataclass
 class Visit:
     """An open page; `reads` is a script for the one thing on it that a test watches."""
@@ -38,7 +34,7 @@ def visiting(browser: Any, *, reads: str = "() => ''", height: int = 2_000) -> I
     page = browser.new_page()
     page.set_viewport_size({"width": 1280, "height": height})
     visit = Visit(page, reads)
-    page.on("pageerror", lambda error: _SLOW in str(error) or visit.errors.append(str(error)))
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.on("request", lambda request: _note(visit, request.url))
     yield visit
     page.close()
