@@ -22,12 +22,12 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "evanalytics.stamp"
 LEAST_JAVA = 17
-NOTEBOOKS = ["-m", "pytest", "-q", "--nbmake", "--nbmake-timeout=600", "notebooks"]
+NOTEBOOKS = ["-m", "pytest", "-q", "-n", "2", "--nbmake", "--nbmake-timeout=600", "notebooks"]
 
 COMMANDS: dict[str, list[list[str]]] = {
     "lab": [["-m", "evanalytics.cli", "lab"]],
     "app": [["-m", "evanalytics.cli", "app"]],
-    "test": [  # notebooks and the browser one after the other: what a visitor waits for needs the cores
+    "test": [  # the browser by itself: what a visitor waits for needs the cores
         ["-m", "pytest", "-q", "-n", "2", "tests", "evanalytics", "--ignore=tests/browser"],
         NOTEBOOKS,
         ["-m", "pytest", "-q", "tests/browser"],

@@ -22,7 +22,7 @@ HOSTILE, THREE, NONE = (
 )
 PAIRS = [
     *((path, HOSTILE) for path in NOTEBOOKS),
-    *((path, THREE) for path in NOTEBOOKS if path.name[:2] in ("02", "05")),
+    *((path, THREE) for path in NOTEBOOKS if path.name[:2] == "05"),
     *((path, NONE) for path in NOTEBOOKS if path.name[:2] == "01"),
 ]
 

@@ -207,9 +207,9 @@ def test_time_bounds_stand_first(tmp_path: Path) -> None:
     assert len(log.where(late)) == 10
 
 
-def test_a_thousand_alternatives_are_no_problem() -> None:
+def test_hundreds_of_alternatives_are_no_problem() -> None:
     log = EventLog.from_frame(frame(data__n=list(range(50)), data__s=[str(n) for n in range(50)]))
-    condition = {"$or": [{"data.n": n, "data.s": str(n)} for n in range(0, 2_000, 2)]}
+    condition = {"$or": [{"data.n": n, "data.s": str(n)} for n in range(0, 600, 2)]}
 
     assert both(condition, log) == list(range(0, 50, 2))
     assert both({"data.n": {"$in": list(range(0, 100_000, 2))}}, log) == list(range(0, 50, 2))
