@@ -30,7 +30,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "test": [  # the browser by itself: what a visitor waits for needs the cores
         ["-m", "pytest", "-q", "-n", "2", "tests", "evanalytics", "--ignore=tests/browser"],
         NOTEBOOKS,
-        ["-m", "pytest", "-q", "tests/browser"],
+        ["-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/browser"],
     ],
     "notebooks": [NOTEBOOKS],
     "check": [

@@ -21,7 +21,7 @@ from evanalytics.streams.nodes import (
     OUT,
     UNMATCHED,
 )
-from evanalytics.streams.plan import ENGINE, Plan, lazy
+from evanalytics.streams.plan import ENGINE, Plan, collected, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
 
 _MATCHED, _SIDE = "__matched", "__side"
@@ -51,11 +51,7 @@ class JoinState:
         self._marks = KeyMarks(self._key_names)
         self._kept: Frames = {}
         self.fates: dict[str, dict[str, int]] = {LEFT: {}, RIGHT: {}}
-        window = node.window_us
-        self._classes = {
-            LEFT: Plan(lambda rows: [joining.classified(rows, node.left_key, window)]),
-            RIGHT: Plan(lambda rows: [joining.classified(rows, node.right_key, window)]),
-        }
+        self._sorted = Plan(self._sort)
         # New left rows meet all right ones, kept left rows the new right ones: a plan for each.
         self._meetings = [Plan(self._met), Plan(self._met)]
         self._sample = Plan(lambda left, right: [joining.sampled_pairs(left, right, node, ENGINE)])
@@ -76,27 +72,21 @@ class JoinState:
         self.fates = {LEFT: {}, RIGHT: {}}
         if self._lateness is not None:
             left, right = self._marked(left, right)
-        new = {LEFT: self._classes[LEFT].run(left)[0], RIGHT: self._classes[RIGHT].run(right)[0]}
-        late = {side: frame.filter(joining.IS_LATE) for side, frame in new.items()}
-        for side, frame in new.items():
-            nulls = int(frame[joining.NULL_KEY].sum())
-            self.fates[side] = {"in": len(frame), "null key": nulls, LATE: len(late[side])}
-            may = frame.filter(~pl.col(joining.NULL_KEY) & ~pl.col(joining.IS_LATE))
-            new[side] = may.drop(joining.NULL_KEY, joining.IS_LATE, *filter(is_hidden, may.columns))
-        pairs = self._pairs(new)
-        self._keep(new, pairs)
+        late, new = self._take(left, right)
+        every = {side: self._with_kept(side, rows) for side, rows in new.items()}
+        pairs = self._pairs(new, every)
+        self._keep(every, pairs)
         lone = self._let_go(now)
-        marks = (joining.NULL_KEY, joining.IS_LATE, NOW)
         return {
             OUT: pl.concat([pairs, *lone]).sort(SEQ, LEFT_SEQ, RIGHT_SEQ),
-            LATE_LEFT: late[LEFT].drop(marks),
-            LATE_RIGHT: late[RIGHT].drop(marks),
+            LATE_LEFT: late[LEFT],
+            LATE_RIGHT: late[RIGHT],
         }
 
     def close(self) -> Frames:
         """Return what is still without a partner, if such rows are wanted, and keep nothing."""
         self.fates = {LEFT: {}, RIGHT: {}}
-        lone = [self._lone(side, frame) for side, frame in self._kept.items()]
+        lone = [self._lone(side, frame.filter(~pl.col(_MATCHED))) for side, frame in self._kept.items()]
         self._kept = {side: frame.clear() for side, frame in self._kept.items()}
         empty = pl.DataFrame(schema=self._columns)
         return {OUT: pl.concat([empty, *lone]).sort(SEQ, LEFT_SEQ, RIGHT_SEQ)}
@@ -127,64 +117,96 @@ class JoinState:
             for side, frame in ((0, left), (1, right))
         )
 
-    def _pairs(self, new: Frames) -> pl.DataFrame:
-        old = {side: self._kept.get(side, new[side].clear()).drop(_MATCHED, strict=False) for side in new}
-        every = pl.concat([old[RIGHT].select(new[RIGHT].columns), new[RIGHT]])
-        early = old[LEFT].select(new[LEFT].columns)
+    def _take(self, left: pl.DataFrame, right: pl.DataFrame) -> tuple[Frames, Frames]:
+        """Return the rows that come too late, and those that may find a partner, by side; count them."""
+        late_left, new_left, late_right, new_right = self._sorted.run(left, right)
+        late, new = {LEFT: late_left, RIGHT: late_right}, {LEFT: new_left, RIGHT: new_right}
+        for side, frame in ((LEFT, left), (RIGHT, right)):
+            nulls = len(frame) - len(late[side]) - len(new[side])
+            self.fates[side] = {"in": len(frame), "null key": nulls, LATE: len(late[side])}
+        return late, new
+
+    def _sort(self, left: Frame, right: Frame) -> list[Frame]:
+        frames = []
+        for side, key in ((left, self._node.left_key), (right, self._node.right_key)):
+            rows = joining.classified(side, key, self._node.window_us)
+            late = rows.filter(nw.col(joining.IS_LATE)).drop(joining.NULL_KEY, joining.IS_LATE, NOW)
+            new = joining.can_match(rows).drop(joining.NULL_KEY, joining.IS_LATE)
+            hidden = [column for column in new.collect_schema() if is_hidden(column)]
+            frames += [late, new.drop(hidden).with_columns(nw.lit(False).alias(_MATCHED))]
+        return frames
+
+    def _with_kept(self, side: str, rows: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([self._kept[side], rows]) if side in self._kept else rows
+
+    def _pairs(self, new: Frames, every: Frames) -> pl.DataFrame:
+        early = self._kept.get(LEFT, new[LEFT].clear())
         parts = [pl.DataFrame(schema=self._columns)]
-        for plan, left, right in zip(self._meetings, (new[LEFT], early), (every, new[RIGHT]), strict=True):
+        meetings = ((new[LEFT], every[RIGHT]), (early, new[RIGHT]))
+        for plan, (left, right) in zip(self._meetings, meetings, strict=True):
             if len(left) and len(right):
                 parts += self._joined(plan, left, right)
         return pl.concat(parts)
 
     def _met(self, left: Frame, right: Frame) -> list[Frame]:
-        pairs = joining.pairs_of(left, right, self._node, ENGINE)
+        pairs = joining.pairs_of(left.drop(_MATCHED), right.drop(_MATCHED), self._node, ENGINE)
         return [joining.select_columns(pairs, self._node).select(*self._columns)]
 
     def _joined(self, plan: Plan, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
         if self._is_hot(left, right):
-            pairs = joining.bucketed_pairs(lazy(left), lazy(right), self._node, ENGINE)
+            rows, others = (lazy(side).drop(_MATCHED) for side in (left, right))
+            pairs = joining.bucketed_pairs(rows, others, self._node, ENGINE)
             chosen = joining.select_columns(pairs, self._node).select(*self._columns)
             yield from ENGINE.batches(chosen, _CHUNK)
         else:
             yield from plan.run(left, right)
 
     def _is_hot(self, left: pl.DataFrame, right: pl.DataFrame) -> bool:
-        if len(left) * len(right) <= _FEW:
+        if self._most_pairs(left, right) <= _FEW:
             return False
         pairs = self._sample.run(left, right)[0].item()
         return joining.is_hot(joining.scaled(pairs), len(left) + len(right))
 
-    def _keep(self, new: Frames, pairs: pl.DataFrame) -> None:
-        """Keep the new rows, and note who has found a partner."""
+    def _most_pairs(self, left: pl.DataFrame, right: pl.DataFrame) -> int:
+        """Return a number that there cannot be more pairs than."""
+        if (most := len(left) * len(right)) <= _FEW:
+            return most
+        few, key = min(
+            (left, self._node.left_key), (right, self._node.right_key), key=lambda side: len(side[0])
+        )
+        alike = few.select(pl.struct(key).hash().value_counts().struct.field("count").max()).item()
+        return int(alike) * max(len(left), len(right))
+
+    def _keep(self, every: Frames, pairs: pl.DataFrame) -> None:
+        """Keep the rows of both sides, and note who has found a partner."""
         for side, column in ((LEFT, LEFT_SEQ), (RIGHT, RIGHT_SEQ)):
-            fresh = new[side].with_columns(pl.lit(False).alias(_MATCHED))
-            kept = pl.concat([self._kept[side], fresh]) if side in self._kept else fresh
-            found = pairs[column].drop_nulls().unique()
-            before = int(kept[_MATCHED].sum())
-            kept = kept.with_columns(pl.col(_MATCHED) | pl.col(SEQ).is_in(found.implode()))
-            self.fates[side]["matched"] = int(kept[_MATCHED].sum()) - before
+            kept = every[side]
+            if len(pairs):
+                met = pl.col(_MATCHED) | pl.col(SEQ).is_in(pairs[column].implode())
+                kept = kept.with_columns(met)
+            self.fates[side]["matched"] = int(kept[_MATCHED].sum()) - int(every[side][_MATCHED].sum())
             self._kept[side] = kept
 
     def _let_go(self, now: int) -> list[pl.DataFrame]:
         """Let rows go that the watermark has passed; return those without a partner, as pairs."""
-        lone = []
-        for side, frame in self._kept.items():
-            end = pl.col(TS) + self._node.window_us
-            if self._lateness is None:
-                gone = frame.select(end < now).to_series()
-            else:
-                key = self._node.left_key if side == LEFT else self._node.right_key
-                named = frame.with_columns(
-                    pl.col(c).alias(k) for c, k in zip(key, self._key_names, strict=True)
-                )
-                gone = self._marks.of(named).select(end < pl.col(TOP) - self._lateness).to_series()
-            lone.append(self._lone(side, frame.filter(gone)))
-            self._kept[side] = frame.filter(~gone)
-        return lone
+        plans = []
+        for side in (LEFT, RIGHT):
+            frame = self._kept[side]
+            gone = self._is_passed(side, frame, now)
+            plans += [frame.lazy().filter(gone & ~pl.col(_MATCHED)), frame.lazy().filter(~gone)]
+        alone_left, left, alone_right, right = collected(plans)
+        self._kept = {LEFT: left, RIGHT: right}
+        return [self._lone(LEFT, alone_left), self._lone(RIGHT, alone_right)]
 
-    def _lone(self, side: str, frame: pl.DataFrame) -> pl.DataFrame:
-        alone = frame.filter(~pl.col(_MATCHED)).drop(_MATCHED)
+    def _is_passed(self, side: str, frame: pl.DataFrame, now: int) -> pl.Expr:
+        end = pl.col(TS) + self._node.window_us
+        if self._lateness is None:
+            return end < now
+        key = self._node.left_key if side == LEFT else self._node.right_key
+        named = frame.with_columns(pl.col(c).alias(k) for c, k in zip(key, self._key_names, strict=True))
+        return pl.lit(self._marks.of(named).select(end < pl.col(TOP) - self._lateness).to_series())
+
+    def _lone(self, side: str, alone: pl.DataFrame) -> pl.DataFrame:
         self.fates[side][UNMATCHED] = len(alone)
         if self._node.output_complete or alone.is_empty():
             return pl.DataFrame(schema=self._columns)
@@ -192,5 +214,5 @@ class JoinState:
         other = self._kept[absent].drop(_MATCHED).schema
         dtypes = lazy(pl.DataFrame(schema=other)).collect_schema()
         nulls = {side_column(absent, c): nw.lit(None, dtype) for c, dtype in dtypes.items()}
-        rows = joining.select_columns(joining.lone_rows(lazy(alone), side, nulls), self._node)
+        rows = joining.select_columns(joining.lone_rows(lazy(alone.drop(_MATCHED)), side, nulls), self._node)
         return ENGINE.collect(rows).select(self._columns.keys())

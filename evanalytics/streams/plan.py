@@ -75,4 +75,4 @@ class _Slot:
     ) -> Iterator[pl.DataFrame]:
         frame = self.frame if predicate is None else self.frame.filter(predicate)
         frame = frame if rows is None else frame.head(rows)
-        yield frame if columns is None else frame.select(columns)
+        yield frame if columns is None else frame[columns]

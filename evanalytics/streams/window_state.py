@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ from evanalytics.streams.aggregation import LAST, NOW, PANE
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import END
 from evanalytics.streams.memory_nodes import AggregatorNode, Key, key_label
-from evanalytics.streams.plan import ENGINE, Plan, lazy
+from evanalytics.streams.plan import ENGINE, Plan, collected, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Span, TumblingWindow, Window
 
@@ -238,22 +239,29 @@ class _Panes:
     def leave(self, passed: Passed | None) -> list[pl.LazyFrame]:
         if not self._parts or (passed and not passed.may_be_over(self._first_end or 0)):
             return []
-        rows = pl.concat(self._parts)
-        over = None if passed is None else self._over(rows, passed)
-        self._parts = [] if over is None or over.all() else [rows.filter(~over)]
+        over = pl.lit(True) if passed is None else self._over(passed)
+        if over is None:
+            return []
+        rows = pl.concat(self._parts).lazy()
+        gone, rest = collected([rows.filter(over), rows.filter(~over)])
+        self._parts = [rest] if len(rest) else []
         self._look()
-        rows = rows if over is None else rows.filter(over)
-        return self._figures.of(rows) if len(rows) else []
+        return self._figures.of(gone) if len(gone) else []
 
-    def _over(self, rows: pl.DataFrame, passed: Passed) -> pl.Series:
-        """Return whether the watermark has passed the window of each part."""
-        panes = rows[PANE].unique().sort()
-        ends = [self._window.end_us(pane) for pane in panes]
-        if not passed.is_by_key:
-            ended = sum(end <= passed.now for end in ends)
-            return rows[PANE] <= panes[ended - 1] if ended else pl.repeat(False, len(rows), eager=True)
-        end = pl.col(PANE).replace_strict(panes, pl.Series(ends, dtype=pl.Int64))
-        return passed.is_over(rows.with_columns(end.alias(END)), END)
+    def _over(self, passed: Passed) -> pl.Expr | None:
+        """Return whether the watermark has passed the window of each part; None: of no part."""
+        if passed.is_by_key:
+            return self._over_by_key(passed)
+        low, high = self._ends()
+        ended = bisect_right(range(low, high + 1), passed.now, key=self._window.end_us)
+        return pl.col(PANE) < low + ended if ended else None
+
+    def _over_by_key(self, passed: Passed) -> pl.Expr:
+        rows = pl.concat(self._parts)
+        panes = rows[PANE].unique()
+        ends = pl.Series([self._window.end_us(pane) for pane in panes], dtype=pl.Int64)
+        end = pl.col(PANE).replace_strict(panes, ends).alias(END)
+        return pl.lit(passed.is_over(rows.with_columns(end), END))
 
     def _compact(self) -> None:
         if len(self._parts) > 1:
@@ -261,8 +269,12 @@ class _Panes:
             self._parts = self._merged.run(rows) if self._merges else [rows]
 
     def _look(self) -> None:
-        firsts = [part[PANE].min() for part in self._parts]
-        self._first_end = self._window.end_us(min(firsts)) if firsts else None  # type: ignore[type-var,arg-type]
+        self._first_end = self._window.end_us(self._ends()[0]) if self._parts else None
+
+    def _ends(self) -> tuple[int, int]:
+        """Return the first and the last pane that is held."""
+        panes = [part[PANE] for part in self._parts]
+        return min(pane.min() for pane in panes), max(pane.max() for pane in panes)  # type: ignore[type-var,return-value]
 
 
 class _Sessions:

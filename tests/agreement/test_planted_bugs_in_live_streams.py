@@ -74,16 +74,9 @@ def rows_leave_the_join_too_early(patch: pytest.MonkeyPatch) -> None:
 def kept_rows_meet_again(patch: pytest.MonkeyPatch) -> None:
     """Kept left rows are joined with kept right rows, too."""
 
-    def pairs(self: JoinState, new: Any) -> pl.DataFrame:
-        every = {
-            side: pl.concat([self._kept[side].drop("__matched").select(rows.columns), rows])
-            if side in self._kept
-            else rows
-            for side, rows in new.items()
-        }
-        return pl.concat(
-            [pl.DataFrame(schema=self._columns), *self._meetings[0].run(every["left"], every["right"])]
-        )
+    def pairs(self: JoinState, new: Any, every: Any) -> pl.DataFrame:
+        met = self._meetings[0].run(every["left"], every["right"])
+        return pl.concat([pl.DataFrame(schema=self._columns), *met])
 
     patch.setattr(JoinState, "_pairs", pairs)
 
@@ -101,11 +94,12 @@ def partner_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A row that found its partner in an earlier micro-batch goes as one without."""
     true = JoinState._keep
 
-    def keep(self: JoinState, new: Any, pairs: pl.DataFrame) -> None:
-        self._kept = {
-            side: rows.with_columns(pl.lit(False).alias("__matched")) for side, rows in self._kept.items()
-        }
-        true(self, new, pairs)
+    def keep(self: JoinState, every: Any, pairs: pl.DataFrame) -> None:
+        true(
+            self,
+            {side: rows.with_columns(pl.lit(False).alias("__matched")) for side, rows in every.items()},
+            pairs,
+        )
 
     patch.setattr(JoinState, "_keep", keep)
 
