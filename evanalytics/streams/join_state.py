@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import narwhals.stable.v2 as nw
 import polars as pl
 
-from evanalytics.logs.engines import Frame
+from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.schema import SEQ, TS
 from evanalytics.streams import joining
 from evanalytics.streams.aggregation import NOW
@@ -25,6 +25,7 @@ from evanalytics.streams.plan import ENGINE, Plan, collected, lazy
 from evanalytics.streams.state import TOP, Frames, KeyMarks
 
 _MATCHED, _SIDE = "__matched", "__side"
+PairJoin = Callable[[Frame, Frame, JoinNode, FrameEngine], Frame]
 _CHUNK = 65_536
 _FEW = 2_000_000
 """So many combinations of new and kept rows are joined without asking how many keys are equal."""
@@ -52,8 +53,7 @@ class JoinState:
         self._kept: Frames = {}
         self.fates: dict[str, dict[str, int]] = {LEFT: {}, RIGHT: {}}
         self._sorted = Plan(self._sort)
-        # New left rows meet all right ones, kept left rows the new right ones: a plan for each.
-        self._meetings = [Plan(self._met), Plan(self._met)]
+        self._meetings = Plan(self._meet)
         self._sample = Plan(lambda left, right: [joining.sampled_pairs(left, right, node, ENGINE)])
 
     @property
@@ -140,26 +140,28 @@ class JoinState:
         return pl.concat([self._kept[side], rows]) if side in self._kept else rows
 
     def _pairs(self, new: Frames, every: Frames) -> pl.DataFrame:
+        """Return the pairs of new left rows and all right ones, and of kept left rows and new right ones."""
         early = self._kept.get(LEFT, new[LEFT].clear())
-        parts = [pl.DataFrame(schema=self._columns)]
-        meetings = ((new[LEFT], every[RIGHT]), (early, new[RIGHT]))
-        for plan, (left, right) in zip(self._meetings, meetings, strict=True):
-            if len(left) and len(right):
-                parts += self._joined(plan, left, right)
-        return pl.concat(parts)
-
-    def _met(self, left: Frame, right: Frame) -> list[Frame]:
-        pairs = joining.pairs_of(left.drop(_MATCHED), right.drop(_MATCHED), self._node, ENGINE)
-        return [joining.select_columns(pairs, self._node).select(*self._columns)]
-
-    def _joined(self, plan: Plan, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        if self._is_hot(left, right):
-            rows, others = (lazy(side).drop(_MATCHED) for side in (left, right))
-            pairs = joining.bucketed_pairs(rows, others, self._node, ENGINE)
-            chosen = joining.select_columns(pairs, self._node).select(*self._columns)
-            yield from ENGINE.batches(chosen, _CHUNK)
+        sides = (new[LEFT], every[RIGHT], early, new[RIGHT])
+        if self._is_hot(*sides[:2]) or self._is_hot(*sides[2:]):
+            found = [rows for plan in self._near(*map(lazy, sides)) for rows in ENGINE.batches(plan, _CHUNK)]
         else:
-            yield from plan.run(left, right)
+            found = self._meetings.run(*sides)
+        return pl.concat([pl.DataFrame(schema=self._columns), *found])
+
+    def _meet(self, left: Frame, every_right: Frame, early: Frame, right: Frame) -> list[Frame]:
+        return self._joined(joining.pairs_of, (left, every_right), (early, right))
+
+    def _near(self, left: Frame, every_right: Frame, early: Frame, right: Frame) -> list[Frame]:
+        """Return the same, joined by time as well."""
+        return self._joined(joining.bucketed_pairs, (left, every_right), (early, right))
+
+    def _joined(self, join: PairJoin, *meetings: tuple[Frame, Frame]) -> list[Frame]:
+        found = []
+        for left, right in meetings:
+            pairs = join(left.drop(_MATCHED), right.drop(_MATCHED), self._node, ENGINE)
+            found.append(joining.select_columns(pairs, self._node).select(*self._columns))
+        return found
 
     def _is_hot(self, left: pl.DataFrame, right: pl.DataFrame) -> bool:
         if self._most_pairs(left, right) <= _FEW:

@@ -74,20 +74,17 @@ def rows_leave_the_join_too_early(patch: pytest.MonkeyPatch) -> None:
 def kept_rows_meet_again(patch: pytest.MonkeyPatch) -> None:
     """Kept left rows are joined with kept right rows, too."""
 
+    true = JoinState._pairs
+
     def pairs(self: JoinState, new: Any, every: Any) -> pl.DataFrame:
-        met = self._meetings[0].run(every["left"], every["right"])
-        return pl.concat([pl.DataFrame(schema=self._columns), *met])
+        return true(self, {**new, "right": every["right"]}, every)
 
     patch.setattr(JoinState, "_pairs", pairs)
 
 
 def old_left_rows_are_overlooked(patch: pytest.MonkeyPatch) -> None:
     true = JoinState._joined
-
-    def joined(self: JoinState, plan: Any, left: pl.DataFrame, right: pl.DataFrame) -> Any:
-        return () if plan is self._meetings[1] else true(self, plan, left, right)
-
-    patch.setattr(JoinState, "_joined", joined)
+    patch.setattr(JoinState, "_joined", lambda self, join, *meetings: true(self, join, meetings[0]))
 
 
 def partner_is_forgotten(patch: pytest.MonkeyPatch) -> None:
