@@ -99,7 +99,10 @@ def with_spark() -> bool:
         return False
     if subprocess.call([str(PYTHON), "-c", "import pyspark"], stderr=subprocess.DEVNULL):
         print("installing PySpark (about 400 MB, once)", flush=True)
-        install(["--no-build-isolation", "-e", ".[spark]"])
+        import tomllib  # not before the version of Python is known
+
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        install(project["optional-dependencies"]["spark"])
     os.environ.setdefault("EVANALYTICS_SPARK", "local[2]")
     return True
 
