@@ -161,6 +161,18 @@ def test_reading_twice_keeps_one_quarantine_file_and_spares_a_mended_one(tmp_pat
     ]
 
 
+def test_a_broken_line_costs_no_other_file_of_that_name_a_record(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    ndjson(tmp_path / "1" / "a.ndjson", [record(0), record(1)])
+    ndjson(tmp_path / "2" / "a.ndjson", [b"{", record(2)])
+
+    log = read_log(tmp_path / "*" / "a.ndjson")
+
+    assert log.lazy.select("id").collect()["id"].to_list() == ["e0", "e1", "e2"]
+    assert [bad.file for bad in read_quarantine(log.report.quarantine)] == ["2/a.ndjson"]
+
+
 def test_csv_with_short_and_long_rows_and_quoted_newlines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(

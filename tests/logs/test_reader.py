@@ -226,6 +226,23 @@ def test_log_without_ids_gets_file_and_line(tmp_path: Path) -> None:
     assert everything(log)["id"].to_list() == ["a.ndjson#1", "a.ndjson#2"]
 
 
+@pytest.mark.parametrize("wanted", ["*/e.ndjson", "a list"])
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path, wanted: str) -> None:
+    anonymous = [{name: value for name, value in record.items() if name != "id"} for record in RECORDS]
+    for day, records in (("day=1", anonymous[:2]), ("day=2", anonymous[2:4])):
+        (tmp_path / day).mkdir()
+        write(tmp_path / day / "e.ndjson", records)
+
+    paths = [tmp_path / day / "e.ndjson" for day in ("day=1", "day=2")]
+    log = read_log(paths if wanted == "a list" else tmp_path / wanted)
+
+    frame = everything(log)
+    assert frame["data__n"].to_list() == [0, 1, 2, 3]
+    assert frame["id"].to_list() == [f"day={day}/e.ndjson#{line}" for day in (1, 2) for line in (1, 2)]
+    assert frame["source"].to_list() == ["shop"] * 4
+    assert log.report.files == ("day=1/e.ndjson", "day=2/e.ndjson")
+
+
 def test_defaults_fill_types_and_sources(tmp_path: Path) -> None:
     records = [
         {"id": "1", "type": "a", "source": "x", "time": "2026-01-01T00:00:00Z"},
