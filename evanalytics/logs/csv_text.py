@@ -24,10 +24,11 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvHeader:
-    """The first record of a file: the names of its columns, and the delimiter."""
+    """The first record of a file: the names of its columns, the delimiter, and the text of its lines."""
 
     columns: tuple[str, ...]
     delimiter: str
+    text: str
     lines: int
 
 
@@ -62,7 +63,8 @@ def read_header(file: LogFile, *, limits: ReadLimits) -> CsvHeader:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LogReadError(f"{file.path}: two columns are called {twice[0]!r}; rename one in the header")
-    return CsvHeader(columns=tuple(names), delimiter=delimiter, lines=reader.line_num)
+    text = b"\n".join(map(chunk.line, range(reader.line_num))).decode()
+    return CsvHeader(columns=tuple(names), delimiter=delimiter, text=text, lines=reader.line_num)
 
 
 def read_records(file: LogFile, header: CsvHeader, *, limits: ReadLimits) -> Iterator[CsvChunk]:

@@ -4,12 +4,13 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
 from evanalytics.exceptions import LogNotFoundError, LogReadError
 from evanalytics.logs.log import EventLog
-from evanalytics.logs.quarantine import read_quarantine
+from evanalytics.logs.quarantine import BadRecord, read_quarantine
 from evanalytics.logs.reader import read_log
 from evanalytics.logs.sources import ReadLimits
 
@@ -142,6 +143,55 @@ def test_quarantined_records_can_be_mended_and_read_again(tmp_path: Path) -> Non
     again = read_log(path)
 
     assert again.lazy.select("id", "type").collect().rows() == [("e1", "t")]
+
+
+def test_payloads_of_mended_records_come_back_as_they_were_written(tmp_path: Path) -> None:
+    broken = json.dumps(record(0, list=[1, {"a": None}]))[:-1]
+    path = read_log(ndjson(tmp_path / "a.ndjson", [broken.encode(), record(1)])).report.quarantine
+    (bad,) = read_quarantine(path)
+    path.write_text(json.dumps({"file": "a", "line": 1, "reason": "", "raw": bad.raw + "}"}))
+
+    again = read_log(path)
+
+    assert [event.data for event in again.events()] == [{"n": 0, "list": [1, {"a": None}]}]
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.csv"])
+def test_quarantined_bytes_that_are_not_utf8_are_counted_again(tmp_path: Path, name: str) -> None:
+    good = b"id,type,source,time\ne0,t,s,2026-01-01" if name == "a.csv" else json.dumps(record(0)).encode()
+    path = tmp_path / name
+    path.write_bytes(good + b"\n\xff\n")
+    quarantine = read_log(path).report.quarantine
+    quarantine.write_bytes(quarantine.read_bytes() + msgspec.json.encode(mended_for(name)) + b"\n")
+
+    report = read_log(quarantine).report
+
+    assert (report.read, report.good, report.reasons) == (2, 1, {"not UTF-8": 1})
+
+
+def mended_for(name: str) -> BadRecord:
+    raw, header = json.dumps(record(1)), None
+    if name == "a.csv":
+        raw, header = "e1,t,s,2026-01-01", "id,type,source,time"
+    return BadRecord(file=name, line=3, reason="", raw=raw, header=header)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_quarantined_csv_records_keep_their_delimiter(tmp_path: Path, delimiter: str) -> None:
+    rows = [
+        ["id", "type", "source", "time", "a,b"],
+        ["e0", *"ts", "2026-01-01", "1"],
+        ["e1", *"ts", "?", "2"],
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(delimiter.join(row) for row in rows) + "\n")
+    quarantine = read_log(path).report.quarantine
+    quarantine.write_text(quarantine.read_text().replace("?", "2026-01-02"))
+
+    again = read_log(quarantine)
+
+    assert again.report.quarantined == 0
+    assert again.lazy.select("id", "data__a,b").collect().rows() == [("e1", 2)]
 
 
 def test_reading_twice_keeps_one_quarantine_file_and_spares_a_mended_one(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import gc
 import gzip
 import json
+import tempfile
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,6 +145,35 @@ def test_rows_past_the_memory_budget_wait_on_disk(tmp_path: Path) -> None:
     log = read_log(tmp_path / "a.ndjson", limits=limits)
 
     assert_frame_equal(everything(log), everything(read_log(tmp_path / "a.ndjson")))
+
+
+@pytest.mark.parametrize("how", ["lazy", "duckdb"])
+def test_rows_on_disk_last_as_long_as_any_frame_of_the_log(tmp_path: Path, how: str) -> None:
+    limits = ReadLimits(memory_bytes=1, chunk_bytes=4096)
+    numbers = numbers_past_9(read_log(write(tmp_path / "a.ndjson"), limits=limits), how)
+    gc.collect()
+
+    assert sorted(numbers()["data__n"]) == list(range(10, 100))
+
+
+def numbers_past_9(log: EventLog, how: str) -> Callable[[], pl.DataFrame]:
+    """Return what will read numbers of the log once nobody has the log itself any more."""
+    if how == "duckdb":
+        return log.to_duckdb().filter("data__n > 9").select("data__n").pl
+    return log.lazy.filter(pl.col("data__n") > 9).collect
+
+
+def test_rows_on_disk_go_with_the_last_frame_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lazy = read_log(write(tmp_path / "a.ndjson"), limits=ReadLimits(memory_bytes=1)).lazy.select("id")
+    assert len(list(tmp_path.glob("evanalytics-*"))) == 1
+
+    del lazy
+    gc.collect()
+
+    assert list(tmp_path.glob("evanalytics-*")) == []
 
 
 def test_csv_numbers_with_leading_zeros_stay_text(tmp_path: Path) -> None:
