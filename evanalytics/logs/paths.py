@@ -95,17 +95,26 @@ class PathPlan:
     nulls: list[str] = field(default_factory=list)
 
     def add(self, path: TypedPath) -> None:
-        """Give a path its column, unless another one's name is the same but for case."""
-        taken = next((t.path for t in self.typed if t.column.casefold() == path.column.casefold()), None)
-        if taken is None:
+        """Give a path its column, unless it cannot stand beside those that have one."""
+        reason = next(filter(None, (_why_not_beside(typed, path) for typed in self.typed)), None)
+        if reason is None:
             self.typed.append(path)
         else:
-            self.json[path.path] = f"its column {path.column} collides with that of {taken}"
+            self.json[path.path] = reason
 
     def leave_json(self, path: str, reason: str) -> None:
         """Take a path's column away again, because its values turned out not to fit."""
         self.typed = [typed for typed in self.typed if typed.path != path]
         self.json[path] = reason
+
+
+def _why_not_beside(typed: TypedPath, path: TypedPath) -> str | None:
+    if typed.column.casefold() == path.column.casefold():
+        return f"its column {path.column} collides with that of {typed.path}"
+    one, other = f"{typed.path}.", f"{path.path}."
+    if one.startswith(other) or other.startswith(one):
+        return f"it and {typed.path} both have values, but one is a part of the other"
+    return None
 
 
 def pointer_of(keys: Iterable[str]) -> str:

@@ -444,6 +444,31 @@ def test_columns_beside_a_json_payload_are_further_attributes(tmp_path: Path, na
     assert "specversion" not in "".join(log.schema.columns)
 
 
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("data__userId", "data__userid"), "its column data__userid collides with that of data.userId"),
+        (("data__a", "data__a__b"), "data.a.b: it and data.a both have values, but one is a part"),
+        (("data__a__b", "data__a"), "data.a: it and data.a.b both have values, but one is a part"),
+    ],
+)
+def test_columns_that_exclude_each_other_are_refused_in_a_frame_and_reported_of_a_file(
+    tmp_path: Path, names: tuple[str, str], why: str
+) -> None:
+    frame = flat().select(
+        "id", "type", "source", "time", pl.lit(1).alias(names[0]), pl.lit(2).alias(names[1])
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+
+    log = read_log(tmp_path / "a.parquet")
+
+    (left,) = log.report.json_paths.items()
+    assert why in ": ".join(left)
+    assert next(log.events()).data == ({"a": {"b": 1}} if "__b" in names[0] else {names[0][6:]: 1})
+    with pytest.raises(ColumnError, match=why):
+        EventLog.from_frame(frame)
+
+
 def test_extension_columns_of_a_flat_parquet_come_back(tmp_path: Path) -> None:
     flat().with_columns(ext__trace=pl.lit("00-ab"), subject=pl.lit("o")).write_parquet(tmp_path / "a.parquet")
 
