@@ -309,6 +309,16 @@ def test_folder_of_files_is_read_in_the_order_of_their_names(tmp_path: Path) -> 
     assert frame["data__day"].to_list() == [1] * 50 + [2] * 50
 
 
+def test_duckdb_sees_the_columns_that_folders_tell(tmp_path: Path) -> None:
+    for day in (1, 2):
+        (tmp_path / f"day={day}").mkdir()
+        flat().slice(50 * (day - 1), 50).write_parquet(tmp_path / f"day={day}" / "a.parquet")
+
+    log = read_log(tmp_path)
+
+    assert_frame_equal(log.to_duckdb().order("seq").pl(), everything(log))
+
+
 def test_explicit_nulls_are_told_from_missing_keys(tmp_path: Path) -> None:
     base = {"id": "1", "type": "t", "source": "s", "time": "2026-01-01T00:00:00Z"}
     records = [
