@@ -161,13 +161,10 @@ class JsonLines:
     def _unreadable(self, chunk: LineChunk) -> dict[int, str]:
         """Return lines that are not even text; a blank line has the empty reason."""
         if chunk.too_long is not None:
-            return {0: f"line too long: {chunk.too_long:,} bytes, limit {self._limits.max_line_bytes:,}"}
+            return {0: self._limits.too_long(chunk.too_long)}
         lengths = np.diff(chunk.starts)
         long = np.flatnonzero(lengths > self._limits.max_line_bytes)
-        out = {
-            int(i): f"line too long: {lengths[i]:,} bytes, limit {self._limits.max_line_bytes:,}"
-            for i in long
-        }
+        out = {int(i): self._limits.too_long(lengths[i]) for i in long}
         out |= {int(i): "" for i in np.flatnonzero(lengths < 8) if not chunk.line(int(i)).strip(_BLANK)}
         out |= {i: "" for i in _blank_but_long(chunk, lengths) if i not in out}
         if not chunk.buffer.isascii():

@@ -39,7 +39,8 @@ class ReadLimits:
     """What a log may ask of the machine before reading it is refused.
 
     Attributes:
-        max_line_bytes: A longer line is quarantined, and never held in memory.
+        max_line_bytes: A longer line, or CSV record, is quarantined; what is far longer is never held in
+            memory.
         max_files: More files than this are refused.
         max_decompressed_bytes: A compressed file that grows past this is refused.
         chunk_bytes: How much text is worked on at a time.
@@ -55,6 +56,10 @@ class ReadLimits:
     def memory_budget(self) -> int:
         """Return how many bytes of typed rows may stay in memory."""
         return self.memory_bytes if self.memory_bytes is not None else _quarter_of_memory()
+
+    def too_long(self, size: int) -> str:
+        """Return why a line, or a CSV record, of so many bytes is quarantined."""
+        return f"line too long: {size:,} bytes, limit {self.max_line_bytes:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +152,8 @@ def read_lines(file: LogFile, *, limits: ReadLimits) -> Iterator[LineChunk]:
         yield from _chunks(file, stream, limits)
 
 
-def read_all(file: LogFile, *, limits: ReadLimits) -> bytes:
-    """Return the whole decompressed file, less a byte order mark."""
+def read_all(file: LogFile, *, limits: ReadLimits, most: int) -> bytes | None:
+    """Return the whole decompressed file, less a byte order mark; None if it is longer than `most`."""
     parts: list[bytes] = []
     size = 0
     with _opened(file) as stream:
@@ -157,6 +162,8 @@ def read_all(file: LogFile, *, limits: ReadLimits) -> bytes:
             size += len(block)
             if size > limits.max_decompressed_bytes:
                 raise _too_large(file, limits)
+            if size > most:
+                return None
     return b"".join(parts).removeprefix(_BOM)
 
 

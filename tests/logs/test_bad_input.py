@@ -248,6 +248,55 @@ def test_csv_with_short_and_long_rows_and_quoted_newlines(tmp_path: Path) -> Non
     ]
 
 
+IRREGULAR = b'e0,t,s,2026-01-01,a"b\n'
+"""A quote inside a plain field: from here on records are cut one by one."""
+
+
+@pytest.mark.parametrize("begin", [b"", IRREGULAR])
+def test_csv_records_past_the_limit_are_quarantined(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "a.csv"
+    long, longer = (
+        b"e1,t,s,2026-01-01," + b"z" * 999 + b"\n",
+        b'e2,t,s,2026-01-01,"\n' + b"y\n" * 500 + b'"\n',
+    )
+    path.write_bytes(b"id,type,source,time,note\n" + begin + long + longer + b"e3,t,s,2026-01-01,c\n")
+
+    log = read_log(path, limits=ReadLimits(max_line_bytes=1000))
+
+    first = 2 + len(begin.splitlines())
+    byte = 25 + len(begin)
+    assert reasons(log) == [
+        (first, byte, "line too long: 1,018 bytes, limit 1,000"),
+        (first + 1, byte + len(long), "line too long: 1,022 bytes, limit 1,000"),
+    ]
+    assert log.lazy.select("id").collect()["id"].to_list() == ["e0", "e3"][-log.report.good :]
+
+
+def test_a_long_field_beside_an_odd_quote_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        b"id,type,source,time,note\n" + IRREGULAR + b"e1,t,s,2026-01-01," + b"z" * 200_000 + b"\n"
+    )
+
+    log = read_log(path)
+
+    assert log.report.quarantined == 0
+    assert log.lazy.select(pl.col("data__note").str.len_bytes()).collect()["data__note"].to_list() == [
+        3,
+        200_000,
+    ]
+
+
+@pytest.mark.parametrize("begin", [b"", IRREGULAR])
+def test_a_quoted_empty_field_of_csv_is_missing_too(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,type,source,time,note\n" + begin + b'e1,t,s,2026-01-01,""\ne2,t,s,2026-01-01,\n')
+
+    notes = read_log(path).lazy.select("data__note").collect()["data__note"]
+
+    assert notes.to_list() == ['a"b', None, None][-len(notes) :]
+
+
 def test_csv_with_an_unclosed_quote_loses_only_that_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     rows = [f"e{i},t,s,2026-01-01T00:00:0{i}Z,note" for i in range(9)]
@@ -378,6 +427,28 @@ def test_decompressed_size_is_limited(tmp_path: Path) -> None:
 
     with pytest.raises(LogReadError, match="grows past 10,000 bytes"):
         read_log(path, limits=ReadLimits(max_decompressed_bytes=10_000))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson"])
+def test_json_nested_too_deep_is_a_clear_error(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("[" * 200_000)
+
+    with pytest.raises(
+        LogReadError, match=rf"{name}: (begins as a JSON array, but is none|no record could be)"
+    ):
+        read_log(path)
+
+
+def test_a_json_array_too_long_to_be_read_at_once_says_what_would_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evanalytics.logs.json_array._MAX_BYTES", 1_000)
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([record(n) for n in range(20)]))
+
+    with pytest.raises(LogReadError, match=r"longer than 1,000 bytes; write one event a line \(NDJSON\)"):
+        read_log(path)
 
 
 def test_number_of_files_is_limited(tmp_path: Path) -> None:
