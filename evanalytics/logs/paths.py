@@ -96,25 +96,26 @@ class PathPlan:
 
     def add(self, path: TypedPath) -> None:
         """Give a path its column, unless it cannot stand beside those that have one."""
-        reason = next(filter(None, (_why_not_beside(typed, path) for typed in self.typed)), None)
+        reason = self._why_not(path)
         if reason is None:
             self.typed.append(path)
         else:
             self.json[path.path] = reason
 
+    def _why_not(self, path: TypedPath) -> str | None:
+        folded, below = path.column.casefold(), f"{path.path}."
+        above = {path.path[:end] for end, char in enumerate(path.path) if char == "."}
+        for typed in self.typed:
+            if typed.column.casefold() == folded:
+                return f"its column {path.column} collides with that of {typed.path}"
+            if typed.path in above or typed.path.startswith(below):
+                return f"it and {typed.path} both have values, but one is a part of the other"
+        return None
+
     def leave_json(self, path: str, reason: str) -> None:
         """Take a path's column away again, because its values turned out not to fit."""
         self.typed = [typed for typed in self.typed if typed.path != path]
         self.json[path] = reason
-
-
-def _why_not_beside(typed: TypedPath, path: TypedPath) -> str | None:
-    if typed.column.casefold() == path.column.casefold():
-        return f"its column {path.column} collides with that of {typed.path}"
-    one, other = f"{typed.path}.", f"{path.path}."
-    if one.startswith(other) or other.startswith(one):
-        return f"it and {typed.path} both have values, but one is a part of the other"
-    return None
 
 
 def pointer_of(keys: Iterable[str]) -> str:
