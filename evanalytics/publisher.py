@@ -27,15 +27,25 @@ from evanalytics.exceptions import (
     FilterError,
     QueryError,
     ServiceAccessError,
+    ThrottleError,
 )
 from evanalytics.service.client import EventServiceClient, PublishResult, QueryArguments
+from evanalytics.service.wire import RefusedError
 from evanalytics.throttling.manager import ThrottleManager
 from evanalytics.throttling.policy import ThrottlePolicy
 from evanalytics.tuning.live_metrics import LiveMetrics
 
 T = TypeVar("T")
 
-_FINAL = (EventError, FilterError, QueryError, ServiceAccessError, ClosedError)
+_FINAL = (
+    EventError,
+    FilterError,
+    QueryError,
+    ServiceAccessError,
+    RefusedError,
+    ThrottleError,
+    ClosedError,
+)
 """Errors that another attempt would only repeat."""
 
 _log = logging.getLogger("evanalytics.publisher")

@@ -26,7 +26,9 @@ from evanalytics.exceptions import (
 )
 from evanalytics.publisher import EventPublisher
 from evanalytics.service import EmbeddedEventService, PublishResult
+from evanalytics.service.server import event_app
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
+from tests.service.served import client_of
 
 MS = 1_000_000
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -224,6 +226,30 @@ async def test_a_failed_request_is_tried_again() -> None:
 
     assert rig.service.calls == [(0, "ab"), (15, "ab"), (35, "ab")]
     assert (rig.service.event_count, rig.letters) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"max_body_bytes": 10}, "the request is longer than 10 bytes"),
+        ({"throttle": ThrottlePolicy(RateLimit(1, "1s"), tokens_per="event")}, "at most 1 at a time"),
+    ],
+)
+async def test_what_a_server_refuses_for_good_is_not_tried_again(
+    limits: dict[str, Any], sentence: str
+) -> None:
+    at_once = DeliveryPolicy(retry=Retry(max_attempts=5, base="1ms", max_delay="2ms"))
+    async with EmbeddedEventService() as service, client_of(event_app(service, **limits)) as client:
+        publisher = EventPublisher(
+            client, BatchPolicy(max_batch_size=2, flush_interval="1s"), delivery=at_once
+        )
+        for one in events("ab"):
+            await publisher.queue_event(one)
+        with pytest.raises(BatchError, match=sentence) as refused:
+            await publisher.close()
+
+    assert [one.id for one in refused.value.events] == ["a", "b"]
+    assert publisher.metrics.totals()["retries"] == 0
 
 
 async def test_what_could_not_be_delivered_goes_to_the_dead_letters_once() -> None:

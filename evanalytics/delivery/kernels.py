@@ -1,7 +1,7 @@
 """Sending as loops; load it inside functions only, for it loads numba.
 
 The rules are those of `BatchPolicy`, `RateLimit` and `DeliveryPolicy`. A limit comes as five arrays,
-made by `evanalytics.delivery.sending.limit_arrays`: its `rule`, a token bucket's `costs` and `slacks` by
+made by `evanalytics.delivery.sending._limit_arrays`: its `rule`, a token bucket's `costs` and `slacks` by
 weight, and two that change: the `state`, and the `ring` of the instants at which a sliding window's
 last N unit tokens were taken.
 """

@@ -16,6 +16,7 @@ from evanalytics.logs.sources import LogFile, ReadLimits, read_lines
 
 _QUOTE, _NEWLINE, _RETURN = 0x22, 0x0A, 0x0D
 _MAX_RECORD_LINES = 1_000  # a quote still open after so many lines was never meant to open
+_NO_LIMIT = 2**31 - 1
 _DELIMITERS = ",;\t|"
 
 Bytes = npt.NDArray[np.uint8]
@@ -24,10 +25,11 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvHeader:
-    """The first record of a file: the names of its columns, and the delimiter."""
+    """The first record of a file: the names of its columns, the delimiter, and the text of its lines."""
 
     columns: tuple[str, ...]
     delimiter: str
+    text: str
     lines: int
 
 
@@ -62,19 +64,20 @@ def read_header(file: LogFile, *, limits: ReadLimits) -> CsvHeader:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise LogReadError(f"{file.path}: two columns are called {twice[0]!r}; rename one in the header")
-    return CsvHeader(columns=tuple(names), delimiter=delimiter, lines=reader.line_num)
+    text = b"\n".join(map(chunk.line, range(reader.line_num))).decode()
+    return CsvHeader(columns=tuple(names), delimiter=delimiter, text=text, lines=reader.line_num)
 
 
 def read_records(file: LogFile, header: CsvHeader, *, limits: ReadLimits) -> Iterator[CsvChunk]:
     """Yield the records behind the header, chunk by chunk."""
+    csv.field_size_limit(_NO_LIMIT)  # the module's, for the whole process: a record's length is limited here
     rest = b""
     skip = header.lines
     chunks = itertools.chain(read_lines(file, limits=limits), [None])
     line = byte = 0
     for chunk in chunks:
         if chunk is not None and chunk.too_long is not None:
-            reason = f"line too long: {chunk.too_long:,} bytes, limit {limits.max_line_bytes:,}"
-            bad = [(chunk.first_line, chunk.first_byte, reason, chunk.buffer)]
+            bad = [(chunk.first_line, chunk.first_byte, limits.too_long(chunk.too_long), chunk.buffer)]
             yield CsvChunk(frame=_frame([], header), line=_none(), byte=_none(), raw=lambda _: b"", bad=bad)
             continue
         if not rest and chunk is not None:
@@ -86,22 +89,24 @@ def read_records(file: LogFile, header: CsvHeader, *, limits: ReadLimits) -> Ite
         if not buffer:
             continue
         final = chunk is None or len(buffer) > 2 * limits.chunk_bytes
-        done, records = _cut(buffer, line, byte, header, final)
+        done, records = _cut(buffer, line, byte, header, final, limits)
         yield records
         rest = buffer[done:]
         line, byte = line + buffer[:done].count(b"\n"), byte + done
 
 
-def _cut(buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool) -> tuple[int, CsvChunk]:
+def _cut(
+    buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool, limits: ReadLimits
+) -> tuple[int, CsvChunk]:
     """Cut a buffer into records; return how many bytes were used, and the records."""
     data = np.frombuffer(buffer, dtype=np.uint8)
     quotes = np.flatnonzero(data == _QUOTE)
     if not _quotes_are_regular(data, quotes, ord(header.delimiter)):
-        return _cut_slowly(buffer, line, byte, header, final)
+        return _cut_slowly(buffer, line, byte, header, final, limits)
     newlines = np.flatnonzero(data == _NEWLINE)
     ends = _outside(newlines, quotes) + 1
     if not len(ends) or (final and ends[-1] != len(data)):
-        return _cut_slowly(buffer, line, byte, header, final)
+        return _cut_slowly(buffer, line, byte, header, final, limits)
     starts = np.concatenate([[0], ends[:-1]])
     delimiters = _outside(np.flatnonzero(data == ord(header.delimiter)), quotes)
     fields = np.diff(np.searchsorted(delimiters, np.concatenate([[0], ends]))) + 1
@@ -111,14 +116,16 @@ def _cut(buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool) ->
     blank = (ends - starts <= 2) & _is_blank(data, starts, ends)
     wrong = (fields != len(header.columns)) & ~blank
     if (wrong & (spans > 1)).any() or (len(header.columns) == 1 and blank.any()):
-        return _cut_slowly(buffer, line, byte, header, final)
+        return _cut_slowly(buffer, line, byte, header, final, limits)
     spoilt = _spoilt(buffer, starts, ends)
+    sizes = ends - starts
     reasons = {int(i): _wrong_count(fields[i], header) for i in np.flatnonzero(wrong)} | spoilt
+    reasons |= {int(i): limits.too_long(sizes[i]) for i in np.flatnonzero(sizes > limits.max_line_bytes)}
     good = ~blank
     good[list(reasons)] = False
     frame = _parse(buffer, starts, ends, good, header, len(quotes) > 0)
     if frame is None:
-        return _cut_slowly(buffer, line, byte, header, final)
+        return _cut_slowly(buffer, line, byte, header, final, limits)
     begins, stops = starts[good], ends[good]
     bad = [
         (int(lines[i]), byte + int(starts[i]), reason, buffer[starts[i] : ends[i]].rstrip(b"\r\n"))
@@ -192,13 +199,16 @@ def _parse(
             schema=dict.fromkeys(header.columns, pl.String),
             separator=header.delimiter,
             quote_char='"' if quoted else None,
+            null_values=[""] if quoted else None,  # "" too is an empty field
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     return frame if len(frame) == good.sum() else None
 
 
-def _cut_slowly(buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool) -> tuple[int, CsvChunk]:
+def _cut_slowly(
+    buffer: bytes, line: int, byte: int, header: CsvHeader, final: bool, limits: ReadLimits
+) -> tuple[int, CsvChunk]:
     """Cut record by record where quotes are irregular: a broken record costs only its first line."""
     lines = buffer.splitlines(keepends=True) if b"\r" not in buffer.replace(b"\r\n", b"") else _split(buffer)
     offsets = np.concatenate([[0], np.cumsum([len(text) for text in lines])]).astype(np.int64)
@@ -213,13 +223,16 @@ def _cut_slowly(buffer: bytes, line: int, byte: int, header: CsvHeader, final: b
         row, used, reason = _one_record(lines, at, header)
         if used == 0 and not final and len(lines) - at < _MAX_RECORD_LINES:
             break
+        end = at + max(used, 1)
+        if (size := int(offsets[end] - offsets[at])) > limits.max_line_bytes:
+            reason = limits.too_long(size)
         if reason is None:
             rows.append(row)
-            places.append((at, at + used))
-            at += used
+            places.append((at, end))
         else:
-            bad.append((line + at, byte + int(offsets[at]), reason, lines[at].rstrip(b"\r\n")))
-            at += 1
+            raw = buffer[offsets[at] : offsets[end]].rstrip(b"\r\n")
+            bad.append((line + at, byte + int(offsets[at]), reason, raw))
+        at = end
     first = np.array([place[0] for place in places], dtype=np.int64)
     return int(offsets[at]), CsvChunk(
         frame=_frame(rows, header),

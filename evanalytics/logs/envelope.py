@@ -66,7 +66,7 @@ class RawRows:
         byte: Where each record begins; None where that has no meaning.
         raw: Returns the raw bytes of a record.
         refused: Reasons already known, by row.
-        columns: For CSV, the names of the columns.
+        header: For CSV, the text of the first record.
     """
 
     frame: pl.DataFrame
@@ -75,7 +75,7 @@ class RawRows:
     byte: npt.NDArray[np.int64] | None
     raw: Callable[[int], bytes]
     refused: Mapping[int, str] = field(default_factory=dict)
-    columns: tuple[str, ...] | None = None
+    header: str | None = None
 
 
 def map_envelope(

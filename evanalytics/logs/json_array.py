@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import numpy as np
 
@@ -21,11 +19,15 @@ def split_array(file: LogFile, *, limits: ReadLimits) -> LineChunk | None:
     Raises:
         LogReadError: The file is no JSON array, or grows past 1 GiB (one event a line has no such limit).
     """
-    bound = replace(limits, max_decompressed_bytes=min(limits.max_decompressed_bytes, _MAX_BYTES))
-    data = read_all(file, limits=bound)
+    data = read_all(file, limits=limits, most=_MAX_BYTES)
+    if data is None:
+        raise LogReadError(
+            f"{file.path}: begins as a JSON array, which is read at once, but is longer than "
+            f"{_MAX_BYTES:,} bytes; write one event a line (NDJSON)"
+        )
     try:
         elements = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         if ".json" not in file.path.suffixes:
             return None
         raise LogReadError(f"{file.path}: begins as a JSON array, but is none: {error}") from error

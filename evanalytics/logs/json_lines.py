@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,8 @@ _NOT_SCALAR = frozenset({"OBJECT", "ARRAY", "BOOLEAN"})
 _BLANK = b" \t\r\n"
 
 Numbers = npt.NDArray[np.int64]
+_Place = tuple[Path, int]
+"""Where a chunk stands: its file, and the number of its first line."""
 
 
 class JsonLines:
@@ -40,9 +43,9 @@ class JsonLines:
         """Take the connection whose JSON functions are used."""
         self._connection = connection
         self._limits = limits
-        self._refused: dict[tuple[str, int], dict[int, str]] = {}
-        self._typed: dict[tuple[str, int], pl.DataFrame] = {}
-        self._regular: set[tuple[str, int]] = set()
+        self._refused: dict[_Place, dict[int, str]] = {}
+        self._typed: dict[_Place, pl.DataFrame] = {}
+        self._regular: set[_Place] = set()
         self._room = limits.memory_budget() // 2
         self.root = PathNode()
 
@@ -56,7 +59,7 @@ class JsonLines:
 
     def survey(self, file: LogFile, chunk: LineChunk) -> None:
         """Note what a chunk's records hold, and which of them cannot be read."""
-        place = (file.name, chunk.first_line)
+        place = (file.path, chunk.first_line)
         refused = self._unreadable(chunk)
         kept = _kept(chunk, refused)
         records = JsonRecords(self._connection, _array(chunk, kept))
@@ -72,9 +75,7 @@ class JsonLines:
         if refused:
             self._refused[place] = refused
 
-    def _is_regular(
-        self, place: tuple[str, int], chunk: LineChunk, kept: Numbers, records: JsonRecords
-    ) -> bool:
+    def _is_regular(self, place: _Place, chunk: LineChunk, kept: Numbers, records: JsonRecords) -> bool:
         """Whether the fast reader can read the chunk; keeps what it read while there is room."""
         if not len(kept):
             return True
@@ -109,7 +110,7 @@ class JsonLines:
         self, file: LogFile, chunk: LineChunk, mapping: EnvelopeMap, plans: tuple[PathPlan, PathPlan]
     ) -> RawRows:
         """Return a chunk's records, typed. A path whose values do not fit its type leaves its plan."""
-        place = (file.name, chunk.first_line)
+        place = (file.path, chunk.first_line)
         kept = _kept(chunk, self._refused.get(place, {}))
         names = [name for name in ATTRIBUTES if name in mapping.columns and name != PAYLOAD]
         keys = {name: mapping.columns[name].split(".") for name in names}
@@ -141,12 +142,12 @@ class JsonLines:
 
     def refused(self, file: LogFile, chunk: LineChunk) -> dict[int, str]:
         """Return the lines of a chunk that are no records, with the reason, blank ones left out."""
-        found = self._refused.get((file.name, chunk.first_line), {})
+        found = self._refused.get((file.path, chunk.first_line), {})
         return {line: reason for line, reason in found.items() if reason}
 
     def documents(self, file: LogFile, chunk: LineChunk) -> pa.Array:
         """Return the chunk's readable records as JSON text."""
-        return _array(chunk, _kept(chunk, self._refused.get((file.name, chunk.first_line), {})))
+        return _array(chunk, _kept(chunk, self._refused.get((file.path, chunk.first_line), {})))
 
     def why_nothing(self) -> str:
         """Return a sentence for a log in which no record could be read."""
@@ -160,13 +161,10 @@ class JsonLines:
     def _unreadable(self, chunk: LineChunk) -> dict[int, str]:
         """Return lines that are not even text; a blank line has the empty reason."""
         if chunk.too_long is not None:
-            return {0: f"line too long: {chunk.too_long:,} bytes, limit {self._limits.max_line_bytes:,}"}
+            return {0: self._limits.too_long(chunk.too_long)}
         lengths = np.diff(chunk.starts)
         long = np.flatnonzero(lengths > self._limits.max_line_bytes)
-        out = {
-            int(i): f"line too long: {lengths[i]:,} bytes, limit {self._limits.max_line_bytes:,}"
-            for i in long
-        }
+        out = {int(i): self._limits.too_long(lengths[i]) for i in long}
         out |= {int(i): "" for i in np.flatnonzero(lengths < 8) if not chunk.line(int(i)).strip(_BLANK)}
         out |= {i: "" for i in _blank_but_long(chunk, lengths) if i not in out}
         if not chunk.buffer.isascii():

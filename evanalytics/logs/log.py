@@ -17,6 +17,7 @@ from evanalytics.event import Event
 from evanalytics.exceptions import ColumnError, EventError, PayloadUnavailableError
 from evanalytics.logs.engine_choice import engine_of
 from evanalytics.logs.engines import FrameEngine, to_duckdb
+from evanalytics.logs.paths import PathPlan, TypedPath
 from evanalytics.logs.payloads import FromColumns, Payloads
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.report import ReadReport
@@ -147,7 +148,8 @@ class EventLog:
         Rows are taken in the frame's order. `time` must be a Datetime; without a zone it is UTC.
 
         Raises:
-            ColumnError: One of the four is missing, null somewhere, or of another dtype.
+            ColumnError: One of the four is missing, null somewhere, or of another dtype; or two payload
+                columns exclude each other (names that differ only in case; `data__a` beside `data__a__b`).
         """
         frame = frame.lazy().collect()
         _check_frame(frame)
@@ -164,7 +166,7 @@ class EventLog:
             path_of_column(c): int(frame[c].is_nan().sum()) for c, t in frame.schema.items() if t.is_float()
         }
         frame = frame.with_columns(pl.col(c).fill_nan(None) for c, t in frame.schema.items() if t.is_float())
-        paths = {path_of_column(c): c for c in frame.columns if c.startswith((PREFIX, f"{EXTENSION}__"))}
+        paths = _paths_of(frame)
         tally = Tally()
         tally.add(frame)
         report = ReadReport(
@@ -362,6 +364,17 @@ def decode_payload(text: str) -> Any:
         return json.loads(text, parse_constant=lambda name: None if name == "NaN" else float(name))
     except ValueError as error:
         raise EventError(f"payload: not JSON: {error}") from error
+
+
+def _paths_of(frame: pl.DataFrame) -> dict[str, str]:
+    """Return the paths that a frame's columns hold, each with its column."""
+    plan = PathPlan()
+    for column, dtype in frame.schema.items():
+        if column.startswith((PREFIX, f"{EXTENSION}__")):
+            plan.add(TypedPath(path_of_column(column), column, (column,), dtype))
+    for path, reason in plan.json.items():
+        raise ColumnError(f"{path}: {reason}; rename or drop one of the columns")
+    return {typed.path: typed.column for typed in plan.typed}
 
 
 def _check_frame(frame: pl.DataFrame) -> None:

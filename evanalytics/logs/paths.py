@@ -95,12 +95,22 @@ class PathPlan:
     nulls: list[str] = field(default_factory=list)
 
     def add(self, path: TypedPath) -> None:
-        """Give a path its column, unless another one's name is the same but for case."""
-        taken = next((t.path for t in self.typed if t.column.casefold() == path.column.casefold()), None)
-        if taken is None:
+        """Give a path its column, unless it cannot stand beside those that have one."""
+        reason = self._why_not(path)
+        if reason is None:
             self.typed.append(path)
         else:
-            self.json[path.path] = f"its column {path.column} collides with that of {taken}"
+            self.json[path.path] = reason
+
+    def _why_not(self, path: TypedPath) -> str | None:
+        folded, below = path.column.casefold(), f"{path.path}."
+        above = {path.path[:end] for end, char in enumerate(path.path) if char == "."}
+        for typed in self.typed:
+            if typed.column.casefold() == folded:
+                return f"its column {path.column} collides with that of {typed.path}"
+            if typed.path in above or typed.path.startswith(below):
+                return f"it and {typed.path} both have values, but one is a part of the other"
+        return None
 
     def leave_json(self, path: str, reason: str) -> None:
         """Take a path's column away again, because its values turned out not to fit."""

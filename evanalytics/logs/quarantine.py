@@ -30,7 +30,7 @@ class BadRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         reason: Why it was set aside; begins with one of a few fixed phrases.
         raw: Its text, at most 1 MiB of it.
         raw_base64: Its bytes instead, where they are not UTF-8.
-        columns: For CSV, the names of the columns, so that it can be read again.
+        header: For CSV, the first record of the file, so that this one can be read again.
     """
 
     file: str
@@ -39,11 +39,16 @@ class BadRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reason: str
     raw: str | None = None
     raw_base64: str | None = None
-    columns: tuple[str, ...] | None = None
+    header: str | None = None
+
+    @property
+    def raw_bytes(self) -> bytes:
+        """The record as it can be read again."""
+        return (self.raw or "").encode() if self.raw_base64 is None else base64.b64decode(self.raw_base64)
 
 
 def bad_record(
-    file: str, line: int, byte: int | None, reason: str, raw: bytes, *, columns: tuple[str, ...] | None = None
+    file: str, line: int, byte: int | None, reason: str, raw: bytes, *, header: str | None = None
 ) -> BadRecord:
     """Return the record with its raw bytes kept as text where they are UTF-8."""
     raw = raw[:RAW_BYTES]
@@ -52,7 +57,7 @@ def bad_record(
     except UnicodeDecodeError:
         text, encoded = None, base64.b64encode(raw).decode()
     return BadRecord(
-        file=file, line=line, byte=byte, reason=reason, raw=text, raw_base64=encoded, columns=columns
+        file=file, line=line, byte=byte, reason=reason, raw=text, raw_base64=encoded, header=header
     )
 
 

@@ -53,11 +53,11 @@ class CsvReading:
     def rows(self) -> Iterator[tuple[RawRows, list[BadRecord]]]:
         """Yield the typed rows chunk by chunk."""
         for file in self._request.each_file("reading"):
-            names = self._headers[file.path].columns
+            header = self._headers[file.path].text
             for chunk in self._chunks(file):
                 frame, refused = self._table.rows(self._whole(chunk.frame), self.plans)
                 bad = [
-                    bad_record(file.name, line, byte, reason, raw, columns=names)
+                    bad_record(file.name, line, byte, reason, raw, header=header)
                     for line, byte, reason, raw in chunk.bad
                 ]
                 yield (
@@ -68,7 +68,7 @@ class CsvReading:
                         byte=chunk.byte,
                         raw=chunk.raw,
                         refused=refused,
-                        columns=names,
+                        header=header,
                     ),
                     bad,
                 )

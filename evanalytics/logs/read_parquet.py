@@ -143,10 +143,13 @@ class ParquetReading:
             wanted[typed.column] = (typed.keys[0], typed.dtype)
         asked_for = self.mapping.default_type or self.mapping.default_source
         special = any(char in str(file.file.path) for file in self._files for char in "*?[]{}")
+        folders = {part for file in self._files for part in file.file.path.parent.parts}
+        told_by_folders = {folder.partition("=")[0] for folder in folders if "=" in folder}  # day=1/a.parquet
         fits = all(file.schema.get(c or "") == t for file in self._files for c, t in wanted.values())
-        return (
-            None if nan or asked_for or special or not fits else {n: str(c) for n, (c, _) in wanted.items()}
-        )
+        is_told = any(column in told_by_folders for column, _ in wanted.values())
+        if nan or asked_for or special or is_told or not fits:
+            return None
+        return {name: str(column) for name, (column, _) in wanted.items()}
 
     def texts(self) -> Iterator[pl.Series] | None:
         """Yield the payload's text batch by batch, if a column holds it."""

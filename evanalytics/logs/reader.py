@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from evanalytics.logs.reading import Reading, Request
 from evanalytics.logs.report import ReadReport
 from evanalytics.logs.schema import ENVELOPE, PAYLOAD, PREFIX, SEQ, SUBJECT
 from evanalytics.logs.sources import LogFile, Paths, ReadLimits, find_files
-from evanalytics.logs.stage import Stage
+from evanalytics.logs.stage import Stage, TemporaryFolder
 from evanalytics.logs.tally import Tally
 
 
@@ -70,30 +69,31 @@ def read_log(
         print(log.report)
     """
     limits = limits or ReadLimits()
-    with tempfile.TemporaryDirectory(prefix="evanalytics-") as folder:
-        found = find_files(paths, limits=limits)
-        files = _unpack_quarantine(found, Path(folder))
-        formats = sorted({file.format for file in files})
-        if len(formats) > 1:
-            raise LogReadError(
-                f"{files[0].path}: files of different formats ({', '.join(formats)}); read each by itself"
-            )
-        request = Request(
-            files=files,
-            columns=columns,
-            default_type=default_type,
-            default_source=default_source,
-            limits=limits,
-            connection=connect(),
-            progress=progress,
+    found = find_files(paths, limits=limits)
+    unpacked = TemporaryFolder() if any(file.format == "quarantine" for file in found) else None
+    files = found if unpacked is None else _unpack_quarantine(found, unpacked.path)
+    formats = sorted({file.format for file in files})
+    if len(formats) > 1:
+        raise LogReadError(
+            f"{files[0].path}: files of different formats ({', '.join(formats)}); read each by itself"
         )
-        reading: Reading
-        if formats == ["parquet"]:
-            reading = ParquetReading(request, check=verify)
-        else:
-            reading = JsonReading(request) if formats == ["ndjson"] else CsvReading(request)
-        path = quarantine_path(found[0].path, None if quarantine is None else Path(quarantine))
-        return _Reader(request, reading, path).read()
+    request = Request(
+        files=files,
+        unpacked=unpacked,
+        columns=columns,
+        default_type=default_type,
+        default_source=default_source,
+        limits=limits,
+        connection=connect(),
+        progress=progress,
+    )
+    reading: Reading
+    if formats == ["parquet"]:
+        reading = ParquetReading(request, check=verify)
+    else:
+        reading = JsonReading(request) if formats == ["ndjson"] else CsvReading(request)
+    path = quarantine_path(found[0].path, None if quarantine is None else Path(quarantine))
+    return _Reader(request, reading, path).read()
 
 
 class _Reader:
@@ -113,9 +113,8 @@ class _Reader:
         if isinstance(reading, ParquetReading) and reading.is_usable_as_is and self._is_clean(reading):
             nan = list(self._tally.nan)
             lazy, plain = reading.lazy(self._envelope.forms, nan), reading.plain(nan)
-            return self._log(lazy, FromColumns(self._keys()), None, plain)
-        stage = self._stage()
-        return self._log(self._finish(stage), self._payloads(), stage)
+            return self._log(lazy, FromColumns(self._keys()), plain)
+        return self._log(self._finish(self._stage()), self._payloads())
 
     def _is_clean(self, reading: ParquetReading) -> bool:
         for rows in reading.checks():
@@ -167,9 +166,7 @@ class _Reader:
             return []
         return ["data: the log has none, the columns that are no attribute became the payload"]
 
-    def _log(
-        self, lazy: pl.LazyFrame, payloads: Payloads, keep: object, plain: PlainFiles | None = None
-    ) -> EventLog:
+    def _log(self, lazy: pl.LazyFrame, payloads: Payloads, plain: PlainFiles | None = None) -> EventLog:
         plans, tally = self._reading.plans, self._tally
         typed = {t.path: t for plan in plans for t in plan.typed}
         nulls = tuple(path for plan in plans for path in plan.nulls)
@@ -195,7 +192,7 @@ class _Reader:
         schema = LogSchema(
             dict(lazy.collect_schema()), {p: t.column for p, t in typed.items()}, json, unclear
         )
-        return EventLog(lazy, schema=schema, report=report, payloads=payloads, keep=keep, plain=plain)
+        return EventLog(lazy, schema=schema, report=report, payloads=payloads, plain=plain)
 
 
 def _in_line_order(refused: list[BadRecord], rows: RawRows, bad: Mapping[int, str]) -> list[BadRecord]:
@@ -203,7 +200,7 @@ def _in_line_order(refused: list[BadRecord], rows: RawRows, bad: Mapping[int, st
     for row, reason in bad.items():
         byte = None if rows.byte is None else int(rows.byte[row])
         found.append(
-            bad_record(rows.file, int(rows.line[row]), byte, reason, rows.raw(row), columns=rows.columns)
+            bad_record(rows.file, int(rows.line[row]), byte, reason, rows.raw(row), header=rows.header)
         )
     return sorted(found, key=lambda record: record.line)
 
@@ -216,17 +213,12 @@ def _unpack_quarantine(files: list[LogFile], folder: Path) -> list[LogFile]:
             out.append(file)
             continue
         records = list(read_quarantine(file.path))
-        columns = {record.columns for record in records}
-        if len(columns) != 1:
-            raise LogReadError(f"{file.path}: holds records of several formats; split it by its 'columns'")
-        header = columns.pop()
-        suffix = ".ndjson" if header is None else ".csv"
-        path = folder / f"{number}{suffix}"
-        lines = [record.raw or "" for record in records]
-        path.write_text("\n".join(([_csv_line(header)] if header else []) + lines) + "\n", encoding="utf-8")
-        out.append(LogFile(path, file.name, "csv" if header else "ndjson", compressed=False))
+        headers = {record.header for record in records}
+        if len(headers) != 1:
+            raise LogReadError(f"{file.path}: holds records of several formats; split it by its headers")
+        header = headers.pop()
+        path = folder / f"{number}.{'ndjson' if header is None else 'csv'}"
+        lines = [record.raw_bytes for record in records]
+        path.write_bytes(b"\n".join(lines if header is None else [header.encode(), *lines]) + b"\n")
+        out.append(LogFile(path, file.name, "ndjson" if header is None else "csv", compressed=False))
     return out
-
-
-def _csv_line(names: tuple[str, ...]) -> str:
-    return ",".join('"' + name.replace('"', '""') + '"' for name in names)

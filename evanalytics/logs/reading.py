@@ -13,6 +13,7 @@ from evanalytics.logs.envelope import EnvelopeMap, RawRows
 from evanalytics.logs.paths import PathPlan
 from evanalytics.logs.quarantine import BadRecord
 from evanalytics.logs.sources import LogFile, ReadLimits
+from evanalytics.logs.stage import TemporaryFolder
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the caller of `read_log` asked for."""
+    """What the caller of `read_log` asked for; `unpacked` is where files of quarantined records lie."""
 
     files: Sequence[LogFile]
+    unpacked: TemporaryFolder | None
     columns: Mapping[str, str] | None
     default_type: str | None
     default_source: str | None

@@ -8,7 +8,7 @@ import io
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -39,7 +39,8 @@ class ReadLimits:
     """What a log may ask of the machine before reading it is refused.
 
     Attributes:
-        max_line_bytes: A longer line is quarantined, and never held in memory.
+        max_line_bytes: A longer line, or CSV record, is quarantined; what is far longer is never held in
+            memory.
         max_files: More files than this are refused.
         max_decompressed_bytes: A compressed file that grows past this is refused.
         chunk_bytes: How much text is worked on at a time.
@@ -56,10 +57,14 @@ class ReadLimits:
         """Return how many bytes of typed rows may stay in memory."""
         return self.memory_bytes if self.memory_bytes is not None else _quarter_of_memory()
 
+    def too_long(self, size: int) -> str:
+        """Return why a line, or a CSV record, of so many bytes is quarantined."""
+        return f"line too long: {size:,} bytes, limit {self.max_line_bytes:,}"
+
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file of a log; `name` is how reports and ids call it.
+    """One file of a log; `name` is how reports and ids call it, and no other file of the log.
 
     A remote file has a `url`; its `path` is no more than its name.
     """
@@ -105,7 +110,9 @@ def find_files(paths: Paths, *, limits: ReadLimits) -> list[LogFile]:
     """Return the files that a path, a glob, a folder or a list of them means, in order.
 
     A list keeps its order; a glob and a folder are sorted by name, and a folder is searched
-    to the bottom for files of a known format.
+    to the bottom for files of a known format. Files are called by their names, those of a folder by
+    their paths below it; where two would be called the same, all are called by their paths below
+    the folder they have in common.
 
     Raises:
         LogNotFoundError: Nothing is there.
@@ -120,7 +127,7 @@ def find_files(paths: Paths, *, limits: ReadLimits) -> list[LogFile]:
             f"{given[0]}: {len(found):,} files, more than the limit of {limits.max_files:,}; "
             "name fewer, or raise ReadLimits(max_files=...)"
         )
-    return found
+    return _told_apart(found)
 
 
 def is_log(path: Path) -> bool:
@@ -145,8 +152,8 @@ def read_lines(file: LogFile, *, limits: ReadLimits) -> Iterator[LineChunk]:
         yield from _chunks(file, stream, limits)
 
 
-def read_all(file: LogFile, *, limits: ReadLimits) -> bytes:
-    """Return the whole decompressed file, less a byte order mark."""
+def read_all(file: LogFile, *, limits: ReadLimits, most: int) -> bytes | None:
+    """Return the whole decompressed file, less a byte order mark; None if it is longer than `most`."""
     parts: list[bytes] = []
     size = 0
     with _opened(file) as stream:
@@ -155,6 +162,8 @@ def read_all(file: LogFile, *, limits: ReadLimits) -> bytes:
             size += len(block)
             if size > limits.max_decompressed_bytes:
                 raise _too_large(file, limits)
+            if size > most:
+                return None
     return b"".join(parts).removeprefix(_BOM)
 
 
@@ -182,6 +191,14 @@ def _expand(path: str) -> list[LogFile]:
         what = "no file matches" if glob.has_magic(path) else "no such file or folder"
         raise LogNotFoundError(f"{path}: {what}")
     return [_log_file(Path(n)) for n in names]
+
+
+def _told_apart(files: list[LogFile]) -> list[LogFile]:
+    if len({file.name for file in files}) == len(files):
+        return files
+    places = [os.path.abspath(f.path if f.url is None else f.url.partition("?")[0]) for f in files]
+    common = os.path.commonpath([os.path.dirname(place) for place in places])
+    return [replace(f, name=os.path.relpath(place, common)) for f, place in zip(files, places, strict=True)]
 
 
 def _remote_file(url: str) -> LogFile:

@@ -112,8 +112,11 @@ class HttpCalls:
         answer = await self._in_time(self._client.send(request, stream=stream), "answer", self._timeout)
         if isinstance(answer, Exception) or answer.status_code == 200:
             return answer
-        await answer.aread()
-        return _error_of(answer, self.clock.now())
+        try:
+            told = await self._in_time(answer.aread(), "end of an answer", self._timeout)
+        finally:
+            await answer.aclose()
+        return told if isinstance(told, Exception) else _error_of(answer, self.clock.now())
 
     async def in_silence(self, work: Awaitable[T]) -> T | ServiceUnavailableError:
         """Return what comes next of an answer without end, or the error that it is if nothing does."""

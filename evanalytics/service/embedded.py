@@ -90,7 +90,8 @@ class EmbeddedEventService:
     async def publish_events(self, events: Iterable[Event]) -> PublishResult:
         """Keep events; all of them or, when this raises, none.
 
-        Cancelling stops the waiting, not the writing. Publishing again is harmless.
+        Cancelled before their turn to be written, they are not kept; later, they are. Publishing again is
+        harmless.
 
         Raises:
             EventError: A payload is not JSON.

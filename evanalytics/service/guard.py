@@ -16,8 +16,9 @@ _log = logging.getLogger("evanalytics.service")
 class Guard:
     """Lets in who has the key, and logs method, path, status and time; never a header or a body.
 
-    Without a key only requests to a name of this machine itself are let in: a page in a browser,
-    which can reach the port as well, comes with the name of its own site.
+    Without a key only programs of this machine are let in. A page in a browser can reach the port as
+    well: under a name of its own site that leads here, which `Host` tells; or under this machine's name,
+    and then the browser tells the page's site in `Origin` or `Sec-Fetch-Site`.
     """
 
     def __init__(self, app: ASGIApp, api_key: ApiKey | None, clock: Clock) -> None:
@@ -53,9 +54,11 @@ class Guard:
         if scope["path"] == HEALTH:
             return None
         if self._key is None:
-            if _name_of(headers.get(b"host", b"").decode("latin-1")) in LOOPBACK:
-                return None
-            return f"without {SETTING} this server answers only requests to localhost or 127.0.0.1"
+            if _name_of(headers.get(b"host", b"").decode("latin-1")) not in LOOPBACK:
+                return f"without {SETTING} this server answers only requests to localhost or 127.0.0.1"
+            if b"origin" in headers or headers.get(b"sec-fetch-site", b"none") != b"none":
+                return f"without {SETTING} this server answers no page in a browser"
+            return None
         given = headers.get(b"authorization")
         if given is None:
             return f"an API key is needed: set {SETTING}, or send it as Authorization: Bearer ..."

@@ -179,9 +179,11 @@ class HttpEventServiceClient:
 
     async def close(self) -> None:
         """Close the client and its subscriptions; closing twice is harmless."""
-        for subscription in list(self._subscriptions):
-            await subscription.close()
-        await self._calls.close()
+        try:
+            for subscription in list(self._subscriptions):
+                await subscription.close()
+        finally:
+            await self._calls.close()
 
     async def __aenter__(self) -> Self:
         return self

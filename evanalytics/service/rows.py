@@ -79,17 +79,20 @@ def events_of_rows(rows: Iterable[Row]) -> list[Event]:
             type=event_type,
             source=source,
             time=_EPOCH + timedelta(microseconds=ts),
-            data=None if data is None else decode_payload(data),
+            data=_data(data),
             subject=subject,
-            extensions={} if extensions is None else _extensions(decode_payload(extensions)),
+            extensions=_extensions(extensions),
         )
         for event_id, event_type, source, ts, subject, data, extensions in rows
     ]
 
 
 def same_event(one: Row, other: Row) -> bool:
-    """Return whether two rows say the same; the spelling of their JSON does not count."""
-    return one[:5] == other[:5] and all(map(_same_json, one[5:], other[5:]))
+    """Return whether two rows are the same event, however their JSON is spelled."""
+    pairs = zip(one[5:], other[5:], (_data, _extensions), strict=True)
+    return one[:5] == other[:5] and all(
+        text == again or _canonical(read(text)) == _canonical(read(again)) for text, again, read in pairs
+    )
 
 
 def _row_of(event: Event) -> Row:
@@ -102,13 +105,15 @@ def _row_of(event: Event) -> Row:
     return event.id, event.type, event.source, ts, event.subject, data, extensions
 
 
-def _extensions(document: dict[str, Any]) -> dict[str, Any]:
+def _data(text: str | None) -> Any:
+    return None if text is None else decode_payload(text)
+
+
+def _extensions(text: str | None) -> dict[str, Any]:
+    """Return the extensions; one that is null is none, for a log has a column of it for all its events."""
+    document = {} if text is None else decode_payload(text)
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _same_json(one: str | None, other: str | None) -> bool:
-    return one == other or _canonical(one) == _canonical(other)
-
-
-def _canonical(text: str | None) -> bytes:
-    return msgspec.json.encode(None if text is None else decode_payload(text), order="sorted")
+def _canonical(value: Any) -> bytes:
+    return msgspec.json.encode(value, order="sorted")

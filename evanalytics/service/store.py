@@ -75,7 +75,6 @@ class EventStore:
         size: The number of events.
         bookmarks: The last position that each named subscription has acknowledged; they last
             once saved.
-        listeners: Told whenever events were added.
         users: Whoever has the store open.
     """
 
@@ -86,7 +85,8 @@ class EventStore:
         self.path = path
         self._hash_ids = hash_ids
         self.users: WeakSet[object] = WeakSet()
-        self.listeners: WeakSet[Listener] = WeakSet()
+        self._listeners: WeakSet[Listener] = WeakSet()
+        self._listening = threading.Lock()
         self._connection = connect(path, memory_limit=memory_limit)
         self._local = threading.local()
         self._turn = threading.Lock()
@@ -111,11 +111,34 @@ class EventStore:
             if fresh.height:
                 self._insert(fresh, hashes[is_new.to_numpy()])
             conflicting = self._conflicts(rows, ~is_new)
-        for listener in list(self.listeners):
-            listener.events_added()
+        self.tell_listeners()
         ends = np.cumsum([part.height for part in parts]).tolist()
         spans = [range(end - part.height, end) for part, end in zip(parts, ends, strict=True)]
         return [_result(is_new, conflicting, span) for span in spans]
+
+    def listen(self, listener: Listener) -> None:
+        """Tell a listener from now on whenever events were added.
+
+        Raises:
+            ServiceError: One of its name listens already.
+        """
+        with self._listening:
+            name = listener.name
+            if name is not None and any(other.name == name for other in self._listeners):
+                raise ServiceError(f"subscription {name!r} is open already; close it, or choose another name")
+            self._listeners.add(listener)
+
+    def stop_listening(self, listener: Listener) -> None:
+        """Tell a listener nothing more; harmless if it is told nothing."""
+        with self._listening:
+            self._listeners.discard(listener)
+
+    def tell_listeners(self) -> None:
+        """Tell all listeners that events were added."""
+        with self._listening:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener.events_added()
 
     def position_of(self, event_id: str) -> int | None:
         """Return the position of an event, or None when there is no such id."""
@@ -288,13 +311,13 @@ def _result(is_new: pl.Series, conflicting: dict[int, str], span: range) -> Publ
 
 def open_store(path: str, user: object, *, memory_limit: str) -> EventStore:
     """Return the store at a path; within a process all users of a file share one."""
+    path = path if path == MEMORY else os.path.realpath(path)  # a program may change its folder
     with _SHARING:
-        key = path if path == MEMORY else os.path.realpath(path)
-        store = _SHARED.get(key)
+        store = _SHARED.get(path)
         if store is None:
             store = EventStore(path, memory_limit=memory_limit)
         if path != MEMORY:
-            _SHARED[key] = store
+            _SHARED[path] = store
         store.users.add(user)
         return store
 
@@ -304,7 +327,7 @@ def release_store(store: EventStore, user: object) -> None:
     with _SHARING:
         store.users.discard(user)
         if not store.users:
-            _SHARED.pop(os.path.realpath(store.path), None)
+            _SHARED.pop(store.path, None)
             store.close()
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from evanalytics.event import Event
-from evanalytics.exceptions import ClosedError, ServiceError
+from evanalytics.exceptions import ClosedError
 from evanalytics.filters.predicate import Predicate
 from evanalytics.service.selection import Selection
 from evanalytics.service.store import EventStore
@@ -36,8 +36,6 @@ class StoreSubscription:
         after: int | None = None,
     ) -> None:
         """Begin behind `after`, else behind the position of that name, else behind the last event."""
-        if name is not None and any(other.name == name for other in store.listeners):
-            raise ServiceError(f"subscription {name!r} is open already; close it, or choose another name")
         self.name = name
         self._store = store
         self._in_reader, self._in_writer = read, write
@@ -51,8 +49,8 @@ class StoreSubscription:
         self._closed = False
         self._added = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        store.listen(self)
         self._move_to(self._position)
-        store.listeners.add(self)
 
     def __aiter__(self) -> Self:
         return self
@@ -114,7 +112,7 @@ class StoreSubscription:
     def end(self) -> None:
         """End the iteration, also for a task that waits for an event just now."""
         self._closed = True
-        self._store.listeners.discard(self)
+        self._store.stop_listening(self)
         self.events_added()
 
     def events_added(self) -> None:

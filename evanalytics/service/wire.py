@@ -34,6 +34,10 @@ class AbsentError(ServiceError):
     """There is no event of that id."""
 
 
+class RefusedError(ServiceError):
+    """The service will not do that, however often it is asked: it takes no request so long, say."""
+
+
 _STATUS: dict[type[EvAnalyticsError], int] = {
     EventError: 400,
     FilterError: 400,
@@ -45,7 +49,7 @@ _STATUS: dict[type[EvAnalyticsError], int] = {
     ClosedError: 503,
     ServiceError: 500,
 }
-_BY_NAME = {kind.__name__: kind for kind in (*_STATUS, EvAnalyticsError)}
+_BY_NAME = {kind.__name__: kind for kind in _STATUS if kind is not ServiceError}
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -163,5 +167,5 @@ def error_of(
         told = _Failure("ServiceError", f"{server} answered {status} and nothing that this client knows")
     if status == 429 or status >= 500:
         return ServiceUnavailableError(f"{told.message} (HTTP {status})", retry_after_s=retry_after_s)
-    kind: type[EvAnalyticsError] = _BY_NAME.get(told.kind, ServiceError)
+    kind = _BY_NAME.get(told.kind, RefusedError)
     return kind(told.message)

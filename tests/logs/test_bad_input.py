@@ -4,12 +4,13 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
 from evanalytics.exceptions import LogNotFoundError, LogReadError
 from evanalytics.logs.log import EventLog
-from evanalytics.logs.quarantine import read_quarantine
+from evanalytics.logs.quarantine import BadRecord, read_quarantine
 from evanalytics.logs.reader import read_log
 from evanalytics.logs.sources import ReadLimits
 
@@ -144,6 +145,55 @@ def test_quarantined_records_can_be_mended_and_read_again(tmp_path: Path) -> Non
     assert again.lazy.select("id", "type").collect().rows() == [("e1", "t")]
 
 
+def test_payloads_of_mended_records_come_back_as_they_were_written(tmp_path: Path) -> None:
+    broken = json.dumps(record(0, list=[1, {"a": None}]))[:-1]
+    path = read_log(ndjson(tmp_path / "a.ndjson", [broken.encode(), record(1)])).report.quarantine
+    (bad,) = read_quarantine(path)
+    path.write_text(json.dumps({"file": "a", "line": 1, "reason": "", "raw": bad.raw + "}"}))
+
+    again = read_log(path)
+
+    assert [event.data for event in again.events()] == [{"n": 0, "list": [1, {"a": None}]}]
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.csv"])
+def test_quarantined_bytes_that_are_not_utf8_are_counted_again(tmp_path: Path, name: str) -> None:
+    good = b"id,type,source,time\ne0,t,s,2026-01-01" if name == "a.csv" else json.dumps(record(0)).encode()
+    path = tmp_path / name
+    path.write_bytes(good + b"\n\xff\n")
+    quarantine = read_log(path).report.quarantine
+    quarantine.write_bytes(quarantine.read_bytes() + msgspec.json.encode(mended_for(name)) + b"\n")
+
+    report = read_log(quarantine).report
+
+    assert (report.read, report.good, report.reasons) == (2, 1, {"not UTF-8": 1})
+
+
+def mended_for(name: str) -> BadRecord:
+    raw, header = json.dumps(record(1)), None
+    if name == "a.csv":
+        raw, header = "e1,t,s,2026-01-01", "id,type,source,time"
+    return BadRecord(file=name, line=3, reason="", raw=raw, header=header)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_quarantined_csv_records_keep_their_delimiter(tmp_path: Path, delimiter: str) -> None:
+    rows = [
+        ["id", "type", "source", "time", "a,b"],
+        ["e0", *"ts", "2026-01-01", "1"],
+        ["e1", *"ts", "?", "2"],
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(delimiter.join(row) for row in rows) + "\n")
+    quarantine = read_log(path).report.quarantine
+    quarantine.write_text(quarantine.read_text().replace("?", "2026-01-02"))
+
+    again = read_log(quarantine)
+
+    assert again.report.quarantined == 0
+    assert again.lazy.select("id", "data__a,b").collect().rows() == [("e1", 2)]
+
+
 def test_reading_twice_keeps_one_quarantine_file_and_spares_a_mended_one(tmp_path: Path) -> None:
     path = ndjson(tmp_path / "a.ndjson", [record(0), b"{"])
     first = read_log(path).report.quarantine
@@ -159,6 +209,18 @@ def test_reading_twice_keeps_one_quarantine_file_and_spares_a_mended_one(tmp_pat
         "a.ndjson",
         "a.quarantine.ndjson",
     ]
+
+
+def test_a_broken_line_costs_no_other_file_of_that_name_a_record(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "2").mkdir()
+    ndjson(tmp_path / "1" / "a.ndjson", [record(0), record(1)])
+    ndjson(tmp_path / "2" / "a.ndjson", [b"{", record(2)])
+
+    log = read_log(tmp_path / "*" / "a.ndjson")
+
+    assert log.lazy.select("id").collect()["id"].to_list() == ["e0", "e1", "e2"]
+    assert [bad.file for bad in read_quarantine(log.report.quarantine)] == ["2/a.ndjson"]
 
 
 def test_csv_with_short_and_long_rows_and_quoted_newlines(tmp_path: Path) -> None:
@@ -184,6 +246,55 @@ def test_csv_with_short_and_long_rows_and_quoted_newlines(tmp_path: Path) -> Non
         (4, text.index("short"), "wrong number of fields: 3 instead of 5"),
         (6, text.index("long"), "wrong number of fields: 7 instead of 5"),
     ]
+
+
+IRREGULAR = b'e0,t,s,2026-01-01,a"b\n'
+"""A quote inside a plain field: from here on records are cut one by one."""
+
+
+@pytest.mark.parametrize("begin", [b"", IRREGULAR])
+def test_csv_records_past_the_limit_are_quarantined(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "a.csv"
+    long, longer = (
+        b"e1,t,s,2026-01-01," + b"z" * 999 + b"\n",
+        b'e2,t,s,2026-01-01,"\n' + b"y\n" * 500 + b'"\n',
+    )
+    path.write_bytes(b"id,type,source,time,note\n" + begin + long + longer + b"e3,t,s,2026-01-01,c\n")
+
+    log = read_log(path, limits=ReadLimits(max_line_bytes=1000))
+
+    first = 2 + len(begin.splitlines())
+    byte = 25 + len(begin)
+    assert reasons(log) == [
+        (first, byte, "line too long: 1,018 bytes, limit 1,000"),
+        (first + 1, byte + len(long), "line too long: 1,022 bytes, limit 1,000"),
+    ]
+    assert log.lazy.select("id").collect()["id"].to_list() == ["e0", "e3"][-log.report.good :]
+
+
+def test_a_long_field_beside_an_odd_quote_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        b"id,type,source,time,note\n" + IRREGULAR + b"e1,t,s,2026-01-01," + b"z" * 200_000 + b"\n"
+    )
+
+    log = read_log(path)
+
+    assert log.report.quarantined == 0
+    assert log.lazy.select(pl.col("data__note").str.len_bytes()).collect()["data__note"].to_list() == [
+        3,
+        200_000,
+    ]
+
+
+@pytest.mark.parametrize("begin", [b"", IRREGULAR])
+def test_a_quoted_empty_field_of_csv_is_missing_too(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,type,source,time,note\n" + begin + b'e1,t,s,2026-01-01,""\ne2,t,s,2026-01-01,\n')
+
+    notes = read_log(path).lazy.select("data__note").collect()["data__note"]
+
+    assert notes.to_list() == ['a"b', None, None][-len(notes) :]
 
 
 def test_csv_with_an_unclosed_quote_loses_only_that_line(tmp_path: Path) -> None:
@@ -316,6 +427,28 @@ def test_decompressed_size_is_limited(tmp_path: Path) -> None:
 
     with pytest.raises(LogReadError, match="grows past 10,000 bytes"):
         read_log(path, limits=ReadLimits(max_decompressed_bytes=10_000))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson"])
+def test_json_nested_too_deep_is_a_clear_error(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("[" * 200_000)
+
+    with pytest.raises(
+        LogReadError, match=rf"{name}: (begins as a JSON array, but is none|no record could be)"
+    ):
+        read_log(path)
+
+
+def test_a_json_array_too_long_to_be_read_at_once_says_what_would_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evanalytics.logs.json_array._MAX_BYTES", 1_000)
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([record(n) for n in range(20)]))
+
+    with pytest.raises(LogReadError, match=r"longer than 1,000 bytes; write one event a line \(NDJSON\)"):
+        read_log(path)
 
 
 def test_number_of_files_is_limited(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import gc
 import gzip
 import json
+import tempfile
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,6 +147,35 @@ def test_rows_past_the_memory_budget_wait_on_disk(tmp_path: Path) -> None:
     assert_frame_equal(everything(log), everything(read_log(tmp_path / "a.ndjson")))
 
 
+@pytest.mark.parametrize("how", ["lazy", "duckdb"])
+def test_rows_on_disk_last_as_long_as_any_frame_of_the_log(tmp_path: Path, how: str) -> None:
+    limits = ReadLimits(memory_bytes=1, chunk_bytes=4096)
+    numbers = numbers_past_9(read_log(write(tmp_path / "a.ndjson"), limits=limits), how)
+    gc.collect()
+
+    assert sorted(numbers()["data__n"]) == list(range(10, 100))
+
+
+def numbers_past_9(log: EventLog, how: str) -> Callable[[], pl.DataFrame]:
+    """Return what will read numbers of the log once nobody has the log itself any more."""
+    if how == "duckdb":
+        return log.to_duckdb().filter("data__n > 9").select("data__n").pl
+    return log.lazy.filter(pl.col("data__n") > 9).collect
+
+
+def test_rows_on_disk_go_with_the_last_frame_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    lazy = read_log(write(tmp_path / "a.ndjson"), limits=ReadLimits(memory_bytes=1)).lazy.select("id")
+    assert len(list(tmp_path.glob("evanalytics-*"))) == 1
+
+    del lazy
+    gc.collect()
+
+    assert list(tmp_path.glob("evanalytics-*")) == []
+
+
 def test_csv_numbers_with_leading_zeros_stay_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "id,type,source,time,zip,count,price,flag,none\n"
@@ -226,6 +257,23 @@ def test_log_without_ids_gets_file_and_line(tmp_path: Path) -> None:
     assert everything(log)["id"].to_list() == ["a.ndjson#1", "a.ndjson#2"]
 
 
+@pytest.mark.parametrize("wanted", ["*/e.ndjson", "a list"])
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path, wanted: str) -> None:
+    anonymous = [{name: value for name, value in record.items() if name != "id"} for record in RECORDS]
+    for day, records in (("day=1", anonymous[:2]), ("day=2", anonymous[2:4])):
+        (tmp_path / day).mkdir()
+        write(tmp_path / day / "e.ndjson", records)
+
+    paths = [tmp_path / day / "e.ndjson" for day in ("day=1", "day=2")]
+    log = read_log(paths if wanted == "a list" else tmp_path / wanted)
+
+    frame = everything(log)
+    assert frame["data__n"].to_list() == [0, 1, 2, 3]
+    assert frame["id"].to_list() == [f"day={day}/e.ndjson#{line}" for day in (1, 2) for line in (1, 2)]
+    assert frame["source"].to_list() == ["shop"] * 4
+    assert log.report.files == ("day=1/e.ndjson", "day=2/e.ndjson")
+
+
 def test_defaults_fill_types_and_sources(tmp_path: Path) -> None:
     records = [
         {"id": "1", "type": "a", "source": "x", "time": "2026-01-01T00:00:00Z"},
@@ -259,6 +307,16 @@ def test_folder_of_files_is_read_in_the_order_of_their_names(tmp_path: Path) -> 
     assert frame["id"].to_list() == [f"e{i}" for i in range(100)]
     assert frame["seq"].to_list() == list(range(100))
     assert frame["data__day"].to_list() == [1] * 50 + [2] * 50
+
+
+def test_duckdb_sees_the_columns_that_folders_tell(tmp_path: Path) -> None:
+    for day in (1, 2):
+        (tmp_path / f"day={day}").mkdir()
+        flat().slice(50 * (day - 1), 50).write_parquet(tmp_path / f"day={day}" / "a.parquet")
+
+    log = read_log(tmp_path)
+
+    assert_frame_equal(log.to_duckdb().order("seq").pl(), everything(log))
 
 
 def test_explicit_nulls_are_told_from_missing_keys(tmp_path: Path) -> None:
@@ -394,6 +452,31 @@ def test_columns_beside_a_json_payload_are_further_attributes(tmp_path: Path, na
     event = next(log.events())
     assert (event.subject, event.extensions, event.data) == ("o", {"trace": "00-ab"}, RECORDS[0]["data"])
     assert "specversion" not in "".join(log.schema.columns)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("data__userId", "data__userid"), "its column data__userid collides with that of data.userId"),
+        (("data__a", "data__a__b"), "data.a.b: it and data.a both have values, but one is a part"),
+        (("data__a__b", "data__a"), "data.a: it and data.a.b both have values, but one is a part"),
+    ],
+)
+def test_columns_that_exclude_each_other_are_refused_in_a_frame_and_reported_of_a_file(
+    tmp_path: Path, names: tuple[str, str], why: str
+) -> None:
+    frame = flat().select(
+        "id", "type", "source", "time", pl.lit(1).alias(names[0]), pl.lit(2).alias(names[1])
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+
+    log = read_log(tmp_path / "a.parquet")
+
+    (left,) = log.report.json_paths.items()
+    assert why in ": ".join(left)
+    assert next(log.events()).data == ({"a": {"b": 1}} if "__b" in names[0] else {names[0][6:]: 1})
+    with pytest.raises(ColumnError, match=why):
+        EventLog.from_frame(frame)
 
 
 def test_extension_columns_of_a_flat_parquet_come_back(tmp_path: Path) -> None:

@@ -202,6 +202,22 @@ async def test_the_file_stays_open_until_its_last_service_is_closed(tmp_path: Pa
     await two.close()
 
 
+async def test_a_program_may_change_its_folder_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    service = EmbeddedEventService("events.duckdb")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    await service.publish_events([event("1")])
+    assert list(Path.cwd().iterdir()) == []  # no write-ahead log here
+    await service.close()
+    monkeypatch.chdir(tmp_path)
+
+    async with EmbeddedEventService("events.duckdb") as again:
+        assert ids(await again.query_events()) == "1"
+
+
 async def test_services_in_memory_share_nothing() -> None:
     async with EmbeddedEventService() as one, EmbeddedEventService() as two:
         await one.publish_events([event("1")])

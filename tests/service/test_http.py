@@ -8,7 +8,7 @@ import logging
 import pickle
 import random
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -213,6 +213,61 @@ async def test_a_server_that_hangs_is_given_up_in_time() -> None:
         await waited_s(hang, clock, timeout="2s", retry=Retry(max_attempts=2, base="1s", jitter=0))
 
     assert clock.monotonic_ns() / 1e9 == pytest.approx(5, abs=0.2)
+
+
+class Drip(httpx.AsyncBaseTransport):
+    """A service that refuses whatever it is asked, and does not come to the end of its sentence."""
+
+    def __init__(self) -> None:
+        self.is_closed = self.is_hung_up = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503, stream=_Dripping(self))
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+class _Dripping(httpx.AsyncByteStream):
+    def __init__(self, service: Drip) -> None:
+        self._service = service
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def aclose(self) -> None:
+        self._service.is_hung_up = True
+
+
+async def test_a_refused_subscription_whose_reason_does_not_end_is_given_up() -> None:
+    clock, service = ManualClock(), Drip()
+    once = Retry(max_attempts=1)
+    async with HttpEventServiceClient(
+        URL, transport=service, clock=clock, timeout="2s", retry=once
+    ) as client:
+        waiting = asyncio.ensure_future(anext(client.subscribe()))
+        while not waiting.done():
+            await clock.advance("100ms")
+
+        with pytest.raises(ServiceUnavailableError, match="no end of an answer within 2s"):
+            await waiting
+    assert service.is_hung_up
+
+
+async def test_a_subscription_that_cannot_be_closed_keeps_no_client_open() -> None:
+    service = Drip()
+    client = HttpEventServiceClient(URL, transport=service, retry=Retry(max_attempts=1))
+    subscription = client.subscribe(name="billing")
+
+    async def fail() -> None:
+        raise ServiceUnavailableError("the bookmark is not kept")
+
+    subscription.close = fail  # type: ignore[method-assign]
+    with pytest.raises(ServiceUnavailableError):
+        await client.close()
+
+    assert service.is_closed
 
 
 async def test_a_server_that_takes_the_connection_and_is_silent_is_given_up() -> None:

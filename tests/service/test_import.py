@@ -70,6 +70,15 @@ async def test_import_and_publish_agree_on_what_is_the_same_event() -> None:
         assert await service.import_log(orders, progress=False) == PublishResult(duplicates=2)
 
 
+async def test_events_of_which_only_some_have_an_extension_are_no_conflicts() -> None:
+    mixed = EventLog.from_frame(log(["a", "b"]).lazy.with_columns(pl.Series("ext__trace", ["00-ab", None])))
+
+    async with EmbeddedEventService() as service:
+        await service.publish_events(mixed.events())
+
+        assert await service.import_log(mixed, progress=False) == PublishResult(duplicates=2)
+
+
 async def test_an_empty_log_is_imported() -> None:
     async with EmbeddedEventService() as service:
         assert await service.import_log(log([]), progress=False) == PublishResult()

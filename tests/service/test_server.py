@@ -212,6 +212,27 @@ async def test_without_a_key_only_names_of_this_machine_are_answered(host: str, 
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    "told_by_the_browser",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+async def test_without_a_key_no_page_in_a_browser_can_publish(told_by_the_browser: dict[str, str]) -> None:
+    async with asked() as http:
+        answer = await http.post("/events", json=ORDER, headers=told_by_the_browser)
+        health = await http.get("/health")
+
+    assert error_in(answer) == (401, "without EVANALYTICS_API_KEY this server answers no page in a browser")
+    assert health.json()["events"] == 0
+
+
+async def test_with_the_key_a_page_is_answered_like_any_other_program() -> None:
+    headers = {"Origin": "https://shop.example", "Authorization": "Bearer secret-of-sixteen"}
+    async with asked(api_key=ApiKey("secret-of-sixteen")) as http:
+        answer = await http.post("/events", json=ORDER, headers=headers)
+
+    assert answer.json()["accepted"] == 1
+
+
 async def test_without_a_key_another_address_is_not_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +68,39 @@ def test_an_append_that_fails_changes_nothing(store: EventStore) -> None:
 
     assert store.append(rows("ab")) == PublishResult(accepted=2)
     assert [position for position, _ in store.page(Selection(), after=None, limit=9)] == [0, 1]
+
+
+class Deaf:
+    """A listener that is told often enough."""
+
+    name: str | None = None
+
+    def events_added(self) -> None:
+        pass
+
+
+def test_listeners_come_and_go_while_others_are_told(store: EventStore, switching_often: None) -> None:
+    def come_and_go() -> None:
+        for _ in range(300):
+            staying = [Deaf() for _ in range(100)]
+            for listener in staying:
+                store.listen(listener)
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        coming = elsewhere.submit(come_and_go)
+        while not coming.done():
+            store.tell_listeners()
+
+    assert coming.exception() is None
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads take turns after a microsecond instead of five milliseconds."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def test_bookmarks_outlive_the_store(tmp_path: Path) -> None:
