@@ -11,7 +11,7 @@ from evanalytics.logs.report import ReadReport
 from evanalytics.logs.schema import PAYLOAD, SEQ
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.aggregator_state import AggregatorState
-from evanalytics.streams.checks import check, comes_from
+from evanalytics.streams.checks import Columns, check, comes_from, passes_events
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, watermark_column
 from evanalytics.streams.counts import Counts
 from evanalytics.streams.graph import Graph, Port
@@ -90,6 +90,13 @@ class GraphState:
     def watermarks(self) -> dict[str, int | None]:
         """How far each source has come, in microseconds since 1970; None: it has said nothing."""
         return {name: None if now == NEVER else now for name, now in self._sources.latest.items()}
+
+    def carried(self, port: Port) -> Columns:
+        """Return the columns of a port's rows: of events only those that some node reads."""
+        columns, events = self._columns[port], self._nothing.schema.columns
+        if not passes_events(self._graph, port):
+            return columns
+        return {c: dtype for c, dtype in columns.items() if c in self.reads or c not in events}
 
     def push(self, log: EventLog, read: int | None = None) -> Outputs:
         """Take the next events, in the order of `seq`; return what comes out of each port.
