@@ -61,12 +61,16 @@ class BatchReplay:
         """Run every node once; hand rows to the sinks only if told so."""
         if sinks:
             self._feeds = {name: self._feed(name, node) for name, node in _sinks(self._graph)}
-        for name, node in self._graph.in_order():
-            begin = time.perf_counter()
-            self._visit(name, node)
-            self.seconds[name] += time.perf_counter() - begin
-        for feed in self._feeds.values():
-            feed.finish()
+        try:
+            for name, node in self._graph.in_order():
+                begin = time.perf_counter()
+                self._visit(name, node)
+                self.seconds[name] += time.perf_counter() - begin
+            for feed in self._feeds.values():
+                feed.finish()
+        finally:
+            for feed in self._feeds.values():
+                feed.close()
 
     def frame(self, port: Port) -> Frame | None:
         """Return the rows of an output; None if they were not kept."""

@@ -149,7 +149,7 @@ class _Checker:
         for output, condition in node.filters.items():
             where = f"{name}: filter {output!r}"
             if isinstance(condition, Filter):
-                self._condition(where, name, condition)
+                self._condition(where, name)
             elif columns is not None:
                 dtype = self._dtype(where, condition, columns, self._feeder(name))
                 if dtype not in (pl.Boolean(), _UNKNOWN):
@@ -157,7 +157,7 @@ class _Checker:
         for output in node.outputs:
             self._put(name, output, columns)
 
-    def _condition(self, where: str, name: str, condition: Filter) -> None:
+    def _condition(self, where: str, name: str) -> None:
         port = self._port(name)
         if not passes_events(self._graph, port):
             raise StreamError(
@@ -173,7 +173,7 @@ class _Checker:
         for column, value in node.columns.items():
             where = f"{name}: column {column!r}"
             if isinstance(value, Filter):
-                self._condition(where, name, value)
+                self._condition(where, name)
                 out[column] = pl.Boolean()
             elif isinstance(value, PythonColumn):
                 self._require(where, value.reads, columns, self._feeder(name))

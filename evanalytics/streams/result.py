@@ -42,7 +42,7 @@ class StreamResult:
     """The outcome of one run of a graph over a log.
 
     Attributes:
-        engine: What it ran on: "polars" or "duckdb".
+        engine: What it ran on: "polars", "duckdb" or "spark".
         seconds: How long each node took.
         notes: What was decided on the way, by node.
     """
