@@ -145,11 +145,20 @@ async def after_a_cut(tmp_path: Path, quarantine: Path | None) -> ev.LiveRun:
 
     clock = ManualClock()
     pairs = ev.BatchPolicy(max_batch_size=2, flush_interval="1h")
-    places: list[int] = []
+
+    def move_clock_once(_: object) -> None:
+        clock._now_ns = 1_000_000_000  # behind the first micro-batch a checkpoint is due, and no other
+
     run = await collecting([]).start(
-        endless, schema=SCHEMA, checkpoint=file, quarantine=quarantine, clock=clock, micro_batch=pairs,
-        checkpoint_interval="1s", on_output=lambda _: places.append(1) or clock.__dict__.update(_now_ns=10**9),
-    )  # fmt: skip
+        endless,
+        schema=SCHEMA,
+        checkpoint=file,
+        checkpoint_interval="1s",
+        quarantine=quarantine,
+        clock=clock,
+        micro_batch=pairs,
+        on_output=move_clock_once,
+    )
     while run.offset.position < 4:
         await asyncio.sleep(0)
     assert run._main is not None
