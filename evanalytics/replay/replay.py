@@ -141,6 +141,13 @@ class Replay:
         return self._log
 
     @property
+    def position(self) -> int:
+        """The position of the next event, counted from 0; behind a `seek` to an instant it is looked up."""
+        if self._target is not None:
+            self._go_to(self._target)
+        return self._position
+
+    @property
     def progress(self) -> ReplayProgress:
         """How far the replay is."""
         reached = self._log_time_us

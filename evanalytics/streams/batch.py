@@ -12,7 +12,7 @@ import polars as pl
 
 from evanalytics.logs.engines import Frame, FrameEngine, PolarsEngine
 from evanalytics.logs.log import EventLog
-from evanalytics.streams.checks import Schemas, comes_from
+from evanalytics.streams.checks import Schemas
 from evanalytics.streams.columns import is_hidden, watermark_column
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.graph import Edge, Graph, Port
@@ -31,6 +31,7 @@ from evanalytics.streams.replay_join import PASSED_ROWS, JoinStep
 from evanalytics.streams.replay_windows import aggregated, deduplicated, late_rows
 from evanalytics.streams.sinks import SinkFeed
 from evanalytics.streams.staging import condition, stage, transformed
+from evanalytics.streams.upstream import first_input, window_keys
 
 _CHUNK = 65_536
 _STATELESS = (FilterNode, TransformNode, SinkNode)
@@ -61,12 +62,16 @@ class BatchReplay:
         """Run every node once; hand rows to the sinks only if told so."""
         if sinks:
             self._feeds = {name: self._feed(name, node) for name, node in _sinks(self._graph)}
-        for name, node in self._graph.in_order():
-            begin = time.perf_counter()
-            self._visit(name, node)
-            self.seconds[name] += time.perf_counter() - begin
-        for feed in self._feeds.values():
-            feed.finish()
+        try:
+            for name, node in self._graph.in_order():
+                begin = time.perf_counter()
+                self._visit(name, node)
+                self.seconds[name] += time.perf_counter() - begin
+            for feed in self._feeds.values():
+                feed.finish()
+        finally:
+            for feed in self._feeds.values():
+                feed.close()
 
     def frame(self, port: Port) -> Frame | None:
         """Return the rows of an output; None if they were not kept."""
@@ -169,11 +174,8 @@ class BatchReplay:
                 self._push(self._graph.consumers(Port(edge.node, output)), engine.collect(further))
 
     def _feed(self, name: str, node: SinkNode) -> SinkFeed:
-        port = next(iter(self._graph.inputs(name).values()))[0]
-        above = comes_from(self._graph, port, (AggregatorNode,))
-        windows = self._graph.nodes[above] if above is not None else None
-        keys = windows.key_columns if isinstance(windows, AggregatorNode) else ()
-        return SinkFeed(f"{self._graph.name}/{name}", node, keys)
+        keys = window_keys(self._graph, first_input(self._graph, name))
+        return SinkFeed(f"{self._graph.name}/{name}", node, keys or ())
 
     def _sink(self, name: str, frame: Frame, engine: FrameEngine) -> None:
         feed, rows = self._feeds.get(name), 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from evanalytics.exceptions import StreamError
+from evanalytics.streams.checks import Columns
 from evanalytics.streams.feeds import Offset
-from evanalytics.streams.graph import Graph
+from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.graph_state import Memory
 from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
 from evanalytics.streams.nodes import SourceNode
@@ -22,7 +23,7 @@ from evanalytics.streams.state import from_bytes, to_bytes
 if TYPE_CHECKING:
     import duckdb
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
     CREATE TABLE stream_checkpoint (
         version INTEGER, graph VARCHAR, position BIGINT, last_id VARCHAR, finished BOOLEAN
@@ -58,13 +59,13 @@ class CheckpointFile:
     is killed in between finds the one before it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], graph: Graph) -> None:
-        """Open the file, or make it.
+    def __init__(self, path: str | os.PathLike[str], graph: str) -> None:
+        """Open the file, or make it; `graph` is the fingerprint of the graph whose checkpoints it holds.
 
         Raises:
             StreamError: It is open elsewhere, is something else, or belongs to another graph.
         """
-        self._path, self._graph = Path(path), fingerprint(graph)
+        self._path, self._graph = Path(path), graph
         self._turn = threading.Lock()
         self._connection = _connect(self._path)
         try:
@@ -135,8 +136,8 @@ class CheckpointFile:
                 )
             if graph != self._graph:
                 raise StreamError(
-                    f"checkpoint: {self._path} belongs to another graph (nodes, keys or windows differ); "
-                    "go on with that one, or begin anew with another path"
+                    f"checkpoint: {self._path} belongs to another graph (nodes, keys, windows or the columns "
+                    "that nodes remember differ); go on with that one, or begin anew with another path"
                 )
 
     def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
@@ -147,24 +148,35 @@ class CheckpointFile:
         return self._connection.execute(query).fetchall()
 
 
-def fingerprint(graph: Graph) -> str:
+def fingerprint(graph: Graph, columns: Callable[[Port], Columns]) -> str:
     """Return what of a graph the memory of its nodes depends on, as text.
 
-    Expressions and filters are not in it: whoever changes these goes on with another meaning.
+    Expressions and filters are not in it: whoever changes these goes on with another meaning. The
+    columns that a node remembers are, for rows with other ones do not go together with those.
+
+    Args:
+        graph: The graph.
+        columns: Takes a port, returns the columns that its rows carry, with dtypes.
     """
     lines = [f"{edge.port} -> {edge.node}.{edge.input}" for edge in graph.edges]
     for name, node in graph.nodes.items():
+        inputs = [columns(ports[0]) for ports in graph.inputs(name).values()]
         told: tuple[object, ...] = ()
         if isinstance(node, SourceNode):
             told = (node.types, node.watermark)
         elif isinstance(node, DedupeNode):
-            told = (node.key, node.within)
+            told = (node.key, node.within, _only(node.key, inputs[0]))
         elif isinstance(node, JoinNode):
-            told = (node.left_key, node.right_key, node.join_window, node.output_complete)
+            told = (node.left_key, node.right_key, node.join_window, node.output_complete, *inputs)
         elif isinstance(node, AggregatorNode):
-            told = (node.windows, node.keys, node.aggregator)
+            used = (*node.key_columns, *node.read_columns)
+            told = (node.windows, node.keys, node.aggregator, _only(used, inputs[0]))
         lines.append(f"{name}: {node.kind} {told}")
     return "\n".join([graph.name, *lines])
+
+
+def _only(names: Iterable[str], columns: Columns) -> Columns:
+    return {name: columns[name] for name in names}
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:

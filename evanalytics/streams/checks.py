@@ -48,6 +48,7 @@ from evanalytics.streams.nodes import (
     SourceNode,
     TransformNode,
 )
+from evanalytics.streams.upstream import comes_from, first_input, passes_events
 
 Columns = dict[str, pl.DataType]
 """Column name to dtype; a dtype of `Unknown` where only a log can tell it."""
@@ -76,28 +77,6 @@ def check(graph: Graph, schema: LogSchema | None = None) -> Schemas:
     for name, node in graph.in_order():
         checker.visit(name, node)
     return checker.schemas
-
-
-def passes_events(graph: Graph, port: Port) -> bool:
-    """Return whether the rows of a port are still events, with the columns of the log."""
-    node = graph.nodes[port.node]
-    if isinstance(node, SourceNode):
-        return True
-    if isinstance(node, FilterNode | DedupeNode) or port.output in (LATE, LATE_LEFT, LATE_RIGHT):
-        side = {LATE_LEFT: LEFT, LATE_RIGHT: RIGHT}.get(port.output, node.inputs[0])
-        return all(passes_events(graph, inner) for inner in graph.inputs(port.node)[side])
-    return False
-
-
-def comes_from(graph: Graph, port: Port, kinds: tuple[type[Node], ...]) -> str | None:
-    """Return the nearest node of these kinds whose main output leads to a port; None if none does."""
-    node = graph.nodes[port.node]
-    if isinstance(node, kinds) and port.output == OUT:
-        return port.node
-    side = {LATE_RIGHT: RIGHT, LATE_LEFT: LEFT}.get(port.output)
-    inputs = graph.inputs(port.node)
-    ports = [inner for name, found in inputs.items() if side in (None, name) for inner in found]
-    return next(filter(None, (comes_from(graph, inner, kinds) for inner in ports)), None)
 
 
 class _Checker:
@@ -139,9 +118,6 @@ class _Checker:
         if columns is not None:
             self.schemas[Port(name, output)] = columns
 
-    def _port(self, name: str) -> Port:
-        return next(iter(self._graph.inputs(name).values()))[0]
-
     def _feeder(self, name: str, side: int = 0) -> str:
         return list(self._graph.inputs(name).values())[side][0].node
 
@@ -149,7 +125,7 @@ class _Checker:
         for output, condition in node.filters.items():
             where = f"{name}: filter {output!r}"
             if isinstance(condition, Filter):
-                self._condition(where, name, condition)
+                self._condition(where, name)
             elif columns is not None:
                 dtype = self._dtype(where, condition, columns, self._feeder(name))
                 if dtype not in (pl.Boolean(), _UNKNOWN):
@@ -157,8 +133,8 @@ class _Checker:
         for output in node.outputs:
             self._put(name, output, columns)
 
-    def _condition(self, where: str, name: str, condition: Filter) -> None:
-        port = self._port(name)
+    def _condition(self, where: str, name: str) -> None:
+        port = first_input(self._graph, name)
         if not passes_events(self._graph, port):
             raise StreamError(
                 f"{where}: ev.filter reads events, and {port.node} has made other columns of them; "
@@ -166,14 +142,14 @@ class _Checker:
             )
 
     def _transform(self, name: str, node: TransformNode, columns: Columns | None) -> None:
-        if comes_from(self._graph, self._port(name), (AggregatorNode,)):
+        if comes_from(self._graph, first_input(self._graph, name), (AggregatorNode,)):
             raise StreamError(f"{name}: windows cannot be transformed; shape them in the sink's function")
         kept = (LEFT_SEQ, RIGHT_SEQ)
         out: Columns = {**_HIDDEN, **{c: t for c, t in (columns or {}).items() if c in kept}}
         for column, value in node.columns.items():
             where = f"{name}: column {column!r}"
             if isinstance(value, Filter):
-                self._condition(where, name, value)
+                self._condition(where, name)
                 out[column] = pl.Boolean()
             elif isinstance(value, PythonColumn):
                 self._require(where, value.reads, columns, self._feeder(name))

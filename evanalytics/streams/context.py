@@ -10,13 +10,14 @@ from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import TS
 from evanalytics.streams.aggregation import NOW
-from evanalytics.streams.checks import Columns, Schemas, comes_from
+from evanalytics.streams.checks import Columns, Schemas
 from evanalytics.streams.columns import watermark_column
 from evanalytics.streams.counts import Counts
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.memory_nodes import JoinNode, Key
 from evanalytics.streams.nodes import OUT
 from evanalytics.streams.staging import Staged
+from evanalytics.streams.upstream import has_key_watermarks, join_above, lateness_us
 from evanalytics.streams.watermark import NEVER
 
 
@@ -60,19 +61,15 @@ class ReplayContext:
 
     def join_above(self, name: str) -> JoinNode | None:
         """Return the join whose pairs reach a node, if any."""
-        port = next(iter(self.graph.inputs(name).values()))[0]
-        above = comes_from(self.graph, port, (JoinNode,))
-        node = self.graph.nodes[above] if above is not None else None
-        return node if isinstance(node, JoinNode) else None
+        return join_above(self.graph, name)
 
     def by_key(self, name: str) -> bool:
         """Return whether each key has a watermark of its own at a node."""
-        return any(self.graph.sources[s].watermark.policy == "key" for s in self.graph.sources_of(name))
+        return has_key_watermarks(self.graph, name)
 
     def lateness_us(self, name: str) -> int:
         """Return the most lateness that a source of a node allows."""
-        watermarks = [self.graph.sources[s].watermark for s in self.graph.sources_of(name)]
-        return max(watermark.allowed_lateness_us for watermark in watermarks)
+        return lateness_us(self.graph, name)
 
     def with_now(self, name: str, frame: Frame, key: Key) -> Frame:
         """Return a frame with the watermark at each row's arrival, as a node with this key counts it."""

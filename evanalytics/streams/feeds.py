@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from evanalytics.event import Event
-from evanalytics.exceptions import StreamError
+from evanalytics.exceptions import ClosedError, StreamError
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.typed_events import declared_schema, schema_of_events, strict
 from evanalytics.replay.replay import Replay
@@ -68,7 +78,11 @@ class ServiceFeed:
         return offset or Offset()
 
     async def pages(self) -> AsyncGenerator[Sequence[Event], None]:
-        """Yield pages of what is there, then single events as they are published; it never ends."""
+        """Yield pages of what is there, then single events as they are published; it never ends.
+
+        Raises:
+            ClosedError: The service was closed.
+        """
         async for page in self._stored():
             yield page
         async with self._client.subscribe(types=self._types) as news:
@@ -81,6 +95,10 @@ class ServiceFeed:
                     continue
                 known.clear()
                 yield [event]
+        raise ClosedError(
+            "source: the event service was closed while a run read it; stop the run before, or go on with "
+            "the service opened again"
+        )
 
     async def _stored(self) -> AsyncIterator[Sequence[Event]]:
         while page := await self._client.query_events(
@@ -98,10 +116,10 @@ class ReplayFeed:
         self._replay = replay
 
     async def begin(self, offset: Offset | None) -> Offset:
-        """Go to a position."""
+        """Go to a position, or stay where the replay is."""
         if offset is not None:
             self._replay.seek(offset.position)
-        return offset or Offset()
+        return offset or Offset(self._replay.position)
 
     async def pages(self) -> AsyncGenerator[Sequence[Event], None]:
         """Yield what is due."""
@@ -131,6 +149,29 @@ class IteratorFeed:
         """Yield the events one by one."""
         async for event in self._events(self._position) if callable(self._events) else self._events:
             yield [event]
+
+
+async def read_until(
+    stopping: asyncio.Event, feed: Feed, take: Callable[[Sequence[Event]], Awaitable[object]]
+) -> bool:
+    """Hand on the events of a feed until it ends (True) or it is time to stop (False)."""
+    reading = asyncio.create_task(_read(feed, take), name="evanalytics-stream-reader")
+    waiting = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            reading.result()
+        return reading.done()
+    finally:
+        for task in (reading, waiting):
+            task.cancel()
+        await asyncio.wait({reading, waiting})
+
+
+async def _read(feed: Feed, take: Callable[[Sequence[Event]], Awaitable[object]]) -> None:
+    async with aclosing(feed.pages()) as pages:
+        async for events in pages:
+            await take(events)
 
 
 def feed_of(source: Source, types: Sequence[str] | None, *, from_beginning: bool) -> Feed | None:

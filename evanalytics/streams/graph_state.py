@@ -11,7 +11,7 @@ from evanalytics.logs.report import ReadReport
 from evanalytics.logs.schema import PAYLOAD, SEQ
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.aggregator_state import AggregatorState
-from evanalytics.streams.checks import check, comes_from
+from evanalytics.streams.checks import Columns, check
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, watermark_column
 from evanalytics.streams.counts import Counts
 from evanalytics.streams.graph import Graph, Port
@@ -29,6 +29,7 @@ from evanalytics.streams.nodes import (
 from evanalytics.streams.row_steps import FilterStep, TransformStep
 from evanalytics.streams.source_state import SourceStates
 from evanalytics.streams.state import DedupeState, Frames, Partitions
+from evanalytics.streams.upstream import has_key_watermarks, join_above, lateness_us, passes_events
 from evanalytics.streams.watermark import NEVER
 from evanalytics.streams.window_state import SituationState
 
@@ -90,6 +91,13 @@ class GraphState:
     def watermarks(self) -> dict[str, int | None]:
         """How far each source has come, in microseconds since 1970; None: it has said nothing."""
         return {name: None if now == NEVER else now for name, now in self._sources.latest.items()}
+
+    def carried(self, port: Port) -> Columns:
+        """Return the columns of a port's rows: of events only those that some node reads."""
+        columns, events = self._columns[port], self._nothing.schema.columns
+        if not passes_events(self._graph, port):
+            return columns
+        return {c: dtype for c, dtype in columns.items() if c in self.reads or c not in events}
 
     def push(self, log: EventLog, read: int | None = None) -> Outputs:
         """Take the next events, in the order of `seq`; return what comes out of each port.
@@ -153,20 +161,12 @@ class GraphState:
         elif isinstance(node, JoinNode):
             self._joins[name] = Partitions(lambda: JoinState(node, columns, lateness), count)
         else:
-            never_late = self._join_above(name) is not None
+            never_late = join_above(self._graph, name) is not None
             self._windows[name] = AggregatorState(node, columns, lateness, never_late=never_late, count=count)
 
     def _lateness(self, name: str) -> int | None:
         """Return the lateness where each key has its own watermark, else None."""
-        marks = [self._graph.sources[source].watermark for source in self._graph.sources_of(name)]
-        by_key = any(mark.policy == "key" for mark in marks)
-        return max(mark.allowed_lateness_us for mark in marks) if by_key else None
-
-    def _join_above(self, name: str) -> JoinNode | None:
-        port = next(iter(self._graph.inputs(name).values()))[0]
-        above = comes_from(self._graph, port, (JoinNode,))
-        node = self._graph.nodes[above] if above is not None else None
-        return node if isinstance(node, JoinNode) else None
+        return lateness_us(self._graph, name) if has_key_watermarks(self._graph, name) else None
 
     # one micro-batch
 
@@ -244,7 +244,7 @@ class GraphState:
             self.counts.add(name, side, **state.fates[side])
 
     def _aggregate(self, name: str, frame: pl.DataFrame, *, closing: bool) -> Frames:
-        state, join = self._windows[name], self._join_above(name)
+        state, join = self._windows[name], join_above(self._graph, name)
         now = self._now(name)
         if join is not None:  # it holds the watermark back; that of a key says nothing about pairs
             now = NEVER if self._lateness(name) is not None else max(now - join.window_us, NEVER)

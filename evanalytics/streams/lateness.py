@@ -11,7 +11,6 @@ from evanalytics.exceptions import StreamError
 from evanalytics.logs.engines import Frame
 from evanalytics.logs.schema import TS
 from evanalytics.streams.aggregation import PANE
-from evanalytics.streams.checks import comes_from
 from evanalytics.streams.columns import watermark_column
 from evanalytics.streams.context import ReplayContext
 from evanalytics.streams.graph import Graph, Port
@@ -23,6 +22,7 @@ from evanalytics.streams.memory_nodes import (
 )
 from evanalytics.streams.nodes import IN
 from evanalytics.streams.stops import durations_to_try
+from evanalytics.streams.upstream import comes_from
 from evanalytics.streams.windows import PanedWindow, SessionWindow, Window
 
 _HIGHEST, _BEHIND = "__highest", "__behind"

@@ -101,7 +101,7 @@ class AggregatorNode(Node):
 
     Attributes:
         windows: One or more of `TumblingWindow`, `HoppingWindow`, `SessionWindow`.
-        keys: Each "all", a column, or several columns together.
+        keys: One or several; each is "all", a column, or several columns together.
         aggregator: One figure or several.
 
     Raises:
@@ -118,11 +118,12 @@ class AggregatorNode(Node):
         self,
         *,
         windows: Window | Sequence[Window],
-        keys: Sequence[str | Sequence[str]] = (ALL,),
+        keys: str | Sequence[str | Sequence[str]] = (ALL,),
         aggregator: Aggregate | Sequence[Aggregate],
     ) -> None:
         windows = tuple(windows) if isinstance(windows, Sequence) else (windows,)
         aggregator = tuple(aggregator) if isinstance(aggregator, Sequence) else (aggregator,)
+        keys = (keys,) if isinstance(keys, str) else keys
         found = tuple(() if key == ALL else _key(key, "AggregatorNode.keys") for key in keys)
         _check_kinds(windows, Window, "windows", "TumblingWindow('1h')")
         _check_kinds(aggregator, Aggregate, "aggregator", "WindowedCounter()")

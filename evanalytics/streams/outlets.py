@@ -9,14 +9,13 @@ import polars as pl
 
 from evanalytics.delivery.lane import RequestRecord
 from evanalytics.exceptions import BatchError
-from evanalytics.streams.checks import comes_from
-from evanalytics.streams.graph import Graph, Port
+from evanalytics.streams.graph import Graph
 from evanalytics.streams.graph_state import Outputs, visible
 from evanalytics.streams.live_options import LiveOptions
-from evanalytics.streams.memory_nodes import AggregatorNode
 from evanalytics.streams.metrics import RunMetrics
 from evanalytics.streams.nodes import SinkNode
 from evanalytics.streams.sink_line import SinkLine
+from evanalytics.streams.upstream import first_input, window_keys
 
 
 class Outlets:
@@ -49,7 +48,7 @@ class Outlets:
         """Put rows into the lines, and return how many; waits while a line is full."""
         rows = 0
         for name, line in self._lines.items():
-            frame = visible(outputs[self._port(name)])
+            frame = visible(outputs[first_input(self._graph, name)])
             rows += len(frame)
             await line.add(frame)
         return rows
@@ -72,22 +71,16 @@ class Outlets:
                 await line.close("0s")
 
     def _line(self, name: str, node: SinkNode) -> SinkLine:
-        above = comes_from(self._graph, self._port(name), (AggregatorNode,))
-        windows = self._graph.nodes[above] if above is not None else None
-
         def note(record: RequestRecord) -> None:
             self._metrics.requested(name, len(record.starts_ns), record.finished_ns - record.released_ns)
 
         return SinkLine(
             node,
             f"{self._graph.name}/{name}",
-            windows.key_columns if isinstance(windows, AggregatorNode) else (),
+            window_keys(self._graph, first_input(self._graph, name)) or (),
             clock=self._options.clock,
             delivery=self._options.delivery,
             throttle=self._options.throttle,
             on_failure=self._on_failure,
             on_request=note,
         )
-
-    def _port(self, name: str) -> Port:
-        return next(iter(self._graph.inputs(name).values()))[0]

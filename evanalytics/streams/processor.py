@@ -62,6 +62,7 @@ class StreamProcessor(GraphBuilder):
     """
 
     _run: LiveRun | None = None
+    _is_starting = False
 
     @property
     def live_run(self) -> LiveRun | None:
@@ -148,14 +149,17 @@ class StreamProcessor(GraphBuilder):
                 An event that does not fit is set aside, and counted.
             micro_batch: How many events go through together, and how long the first of them waits; by
                 default 10,000 and 100 ms.
-            checkpoint: A DuckDB file for checkpoints; made if it is not there.
+            checkpoint: A DuckDB file for checkpoints; made if it is not there. That of a run whose windows
+                have closed is finished: if the source has more by now, the run fails and says so.
             checkpoint_interval: The least time from one to the next.
-            delivery: Retries and slots of each sink; by default one batch at a time, five attempts.
+            delivery: Retries and slots of each sink; by default one batch at a time, five attempts. How
+                many rows wait for a sink is the sink's to say (four batches), not `max_queue`'s.
             throttle: Grants the sinks' tokens, for "publish".
             from_beginning: Whether a first run on a service begins with its first event; else with the
                 next one that is published.
-            quarantine: A file for events that do not fit; `read_quarantine` reads it.
-            handle_signals: Whether SIGINT and SIGTERM stop the run, as `stop` does.
+            quarantine: A file for events that do not fit; `read_quarantine` reads it. By default up to
+                10,000 are held in memory, and go into checkpoints.
+            handle_signals: Whether SIGINT and SIGTERM stop the run, as `stop` does; in the main thread only.
             clock: Where time comes from; the system's by default.
             on_output: Is given the rows of every output of every micro-batch; must not raise.
 
@@ -169,7 +173,7 @@ class StreamProcessor(GraphBuilder):
             ...         run = await processor.start(service, checkpoint="orders.checkpoint.duckdb")
             ...         await run.wait()
         """
-        if self._run is not None and self._run.is_running:
+        if self._is_starting or (self._run is not None and self._run.is_running):
             raise StreamError(f"{self.name}: is running already; stop it first")
         options = LiveOptions(
             schema=schema,
@@ -185,7 +189,11 @@ class StreamProcessor(GraphBuilder):
             on_output=on_output,
         )
         run = LiveRun(self.graph, source, options)
-        await run.begin()
+        self._is_starting = True
+        try:
+            await run.begin()
+        finally:
+            self._is_starting = False
         self._run = run
         return run
 

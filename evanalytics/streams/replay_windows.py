@@ -74,9 +74,7 @@ def _input(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame
         frame = _with_now(context, name, frame, ())
     schema = frame.collect_schema()
     columns = [SEQ, TS, *node.key_columns, *node.read_columns, *([NOW] if NOW in schema else [])]
-    floats = [c for c in node.read_columns if schema[c].is_float()]
-    frame = frame.select(*dict.fromkeys(columns))
-    return frame.with_columns(nw.col(c).fill_nan(None) for c in floats) if floats else frame
+    return aggregation.without_nan(frame.select(*dict.fromkeys(columns)), node)
 
 
 def _with_now(context: ReplayContext, name: str, frame: Frame, key: Key) -> Frame:

@@ -14,7 +14,7 @@ from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import SEQ
 from evanalytics.streams.batch import BatchReplay
-from evanalytics.streams.checks import check, comes_from, passes_events
+from evanalytics.streams.checks import check
 from evanalytics.streams.columns import (
     KEY,
     LATE_FOR,
@@ -29,9 +29,9 @@ from evanalytics.streams.columns import (
 from evanalytics.streams.completeness import join_completeness
 from evanalytics.streams.graph import Graph, Port
 from evanalytics.streams.lateness import late_shares
-from evanalytics.streams.memory_nodes import AggregatorNode
 from evanalytics.streams.picture import Picture, picture_of
 from evanalytics.streams.trace import trace
+from evanalytics.streams.upstream import first_input, passes_events, window_keys
 from evanalytics.streams.window_grid import window_grid
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class StreamResult:
     """The outcome of one run of a graph over a log.
 
     Attributes:
-        engine: What it ran on: "polars" or "duckdb".
+        engine: What it ran on: "polars", "duckdb" or "spark".
         seconds: How long each node took.
         notes: What was decided on the way, by node.
     """
@@ -89,7 +89,7 @@ class StreamResult:
         """
         port = self._port(node, output)
         lazy = _visible(self._frame(port))
-        keys = self._key_columns(port)
+        keys = window_keys(self._graph, port)
         own = (WINDOW, KEY, START) if keys is not None else ()
         known = lazy.collect_schema()
         order = [c for c in (*own, SEQ, LEFT_SEQ, RIGHT_SEQ, LATE_FOR, LATE_KEY) if c in known]
@@ -147,7 +147,7 @@ class StreamResult:
             StreamError: There is no such node, column, window or key.
         """
         port = self._port(node, None)
-        if self._key_columns(port) is None:
+        if window_keys(self._graph, port) is None:
             raise StreamError(f"{node}: its rows are no windows; ask an aggregator")
         windows = self._engine.collect(_visible(self._frame(port)))
         return window_grid(windows, figure=figure, window=window, key=key)
@@ -183,7 +183,7 @@ class StreamResult:
             raise StreamError(f"{node!r}: no such node; there are {', '.join(self._graph.nodes)}")
         outputs = self._graph.nodes[node].outputs
         if not outputs:
-            return next(iter(self._graph.inputs(node).values()))[0]
+            return first_input(self._graph, node)
         if output is not None and output not in outputs:
             raise StreamError(f"{node}: has no output {output!r}; it has {', '.join(outputs)}")
         return Port(node, output or outputs[0])
@@ -199,12 +199,6 @@ class StreamResult:
         low, high = frame.select(pl.col(SEQ).min().alias("low"), pl.col(SEQ).max().alias("high")).row(0)
         near = self._log.lazy.filter(pl.col(SEQ).is_between(low, high))  # the first rows are a small part
         return near.join(frame.select(SEQ, *marks).lazy(), on=SEQ, how="inner").collect()
-
-    def _key_columns(self, port: Port) -> tuple[str, ...] | None:
-        """Return the key columns of windows; None where rows are none."""
-        above = comes_from(self._graph, port, (AggregatorNode,))
-        node = self._graph.nodes[above] if above is not None else None
-        return node.key_columns if isinstance(node, AggregatorNode) else None
 
 
 def _visible(frame: Frame) -> Frame:

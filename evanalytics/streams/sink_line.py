@@ -23,11 +23,14 @@ from evanalytics.delivery.policy import DeliveryPolicy
 from evanalytics.durations import Duration
 from evanalytics.exceptions import StreamError
 from evanalytics.streams.nodes import SinkNode
+from evanalytics.streams.outcome import Outcome
 from evanalytics.streams.sinks import with_ids
 from evanalytics.throttling.manager import ThrottleManager
 
 _HELD_BATCHES = 4
 """A line holds so many batches; then whoever adds rows waits."""
+
+_Done = asyncio.Future[Outcome[Any]]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,12 +42,13 @@ class _Part:
 
 
 class SinkLine:
-    """Hands rows to a sink's function in batches, in order, one at a time.
+    """Hands rows to a sink's function in batches, in order; one at a time if that is the policy's limit.
 
     A batch is acknowledged when the function has returned. One that fails is tried again as the
     delivery policy says; after its last attempt `on_failure` is told, and it and all behind it stay
     unacknowledged.
-    A plain function runs in a thread, so that it may block.
+    A plain function runs in a thread, so that it may block. Four batches are held, whatever the policy's
+    `max_queue`; then whoever adds rows waits.
     """
 
     def __init__(
@@ -153,9 +157,9 @@ class _SinkThread:
             self._thread = threading.Thread(target=self._work, name="evanalytics-sink", daemon=True)
             self._thread.start()
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Any] = loop.create_future()
+        done: _Done = loop.create_future()
         self._calls.put(partial(_answer, call, loop, done))
-        return await done
+        return (await done).get()
 
     def close(self) -> None:
         """Let the thread end, once its call has returned."""
@@ -166,20 +170,16 @@ class _SinkThread:
             call()
 
 
-def _answer(call: Callable[[], Any], loop: asyncio.AbstractEventLoop, done: asyncio.Future[Any]) -> None:
+def _answer(call: Callable[[], Any], loop: asyncio.AbstractEventLoop, done: _Done) -> None:
     """Call, and tell a future of a loop what came of it."""
-    result, failure = None, None
-    try:
-        result = call()
-    except BaseException as error:  # noqa: BLE001  whoever waits is told
-        failure = error
+    outcome = Outcome.of(call)
     with suppress(RuntimeError):  # the loop is gone
-        loop.call_soon_threadsafe(_tell, done, result, failure)
+        loop.call_soon_threadsafe(_tell, done, outcome)
 
 
-def _tell(done: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
+def _tell(done: _Done, outcome: Outcome[Any]) -> None:
     if not done.done():
-        done.set_exception(failure) if failure is not None else done.set_result(result)
+        done.set_result(outcome)
 
 
 def _frame(items: list[tuple[_Part, int]]) -> pl.DataFrame:

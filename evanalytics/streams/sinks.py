@@ -15,10 +15,11 @@ from evanalytics.streams.nodes import SinkNode
 
 
 def with_ids(rows: pl.DataFrame, prefix: str, keys: Sequence[str] = ()) -> pl.DataFrame:
-    """Return rows with a column `id` in front that is the same at every replay; one that is there stays.
+    """Return rows with a column `id` in front that is the same at every replay.
 
     A window's id says the window and the key, a pair's the positions of its two events in the log,
-    any other row's the position of its event.
+    any other row's the position of its event. An event keeps its own; one that came late for several
+    windows is as many rows, so theirs say the window and the key as well.
 
     Args:
         rows: As a sink gets them.
@@ -26,7 +27,7 @@ def with_ids(rows: pl.DataFrame, prefix: str, keys: Sequence[str] = ()) -> pl.Da
         keys: The key columns of windows.
     """
     if ID in rows.columns:
-        return rows
+        return rows.with_columns(pl.concat_str(_late(pl.col(ID)))) if MISSED in rows.columns else rows
     return rows.select(pl.concat_str([pl.lit(f"{prefix}/"), *_identity(rows, keys)]).alias(ID), pl.all())
 
 
@@ -62,6 +63,9 @@ class SinkFeed:
         if self._rows:
             self._call(pl.concat(self._held))
         self._held, self._rows = [], 0
+
+    def close(self) -> None:
+        """End the event loop and its thread, if there are any."""
         if self._loop is not None:
             self._loop.stop()
 
@@ -102,4 +106,8 @@ def _identity(rows: pl.DataFrame, keys: Sequence[str]) -> list[pl.Expr]:
         sides = [pl.col(c).cast(pl.String).fill_null("") for c in (LEFT_SEQ, RIGHT_SEQ)]
         return [sides[0], pl.lit("-"), sides[1]]
     seq = pl.col(SEQ).cast(pl.String)
-    return [seq, slash, pl.col(LATE_FOR), slash, pl.col(LATE_KEY)] if MISSED in rows.columns else [seq]
+    return _late(seq) if MISSED in rows.columns else [seq]
+
+
+def _late(event: pl.Expr) -> list[pl.Expr]:
+    return [event, pl.lit("/"), pl.col(LATE_FOR), pl.lit("/"), pl.col(LATE_KEY)]

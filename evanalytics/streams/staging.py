@@ -14,7 +14,6 @@ from evanalytics.logs.engines import Frame, FrameEngine
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.matching import matching_seqs
 from evanalytics.logs.schema import SEQ, TS, TYPE, column_of
-from evanalytics.streams.checks import passes_events
 from evanalytics.streams.columns import LEFT_SEQ, RIGHT_SEQ, is_hidden, watermark_column
 from evanalytics.streams.graph import Graph
 from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode
@@ -26,6 +25,7 @@ from evanalytics.streams.nodes import (
     TransformColumn,
     TransformNode,
 )
+from evanalytics.streams.upstream import passes_events
 from evanalytics.streams.watermark import NEVER, Watermark
 from evanalytics.streams.windows import Span
 

@@ -87,7 +87,7 @@ class _Tracer:
             return self._at_join(name, node, seq)
         if isinstance(node, AggregatorNode):
             return self._at_aggregator(name, node, seq)
-        return [("handed to the sink", "")] if not node.outputs else [("made into a row", "")]
+        return [("reaches the sink", "")] if not node.outputs else [("made into a row", "")]
 
     def _at_join(self, name: str, node: JoinNode, seq: int) -> list[tuple[str, str]]:
         out = []
@@ -126,8 +126,12 @@ class _Tracer:
         in_time = [w for w in panes if all(n < panes[w] for (m, _), n in missed.items() if m == w)]
         return [*out, *([("counted", f"in windows {', '.join(in_time)}")] if in_time else [])]
 
-    def _rows(self, port: Port, seq: int, column: str = SEQ) -> pl.DataFrame:
+    def _rows(self, port: Port, seq: int, *columns: str) -> pl.DataFrame:
+        """Return the rows that an event is in: by these columns, or as itself and as either of a pair."""
         frame: Frame | None = self._replay.frame(port)
-        if frame is None or column not in frame.collect_schema():
+        known = () if frame is None else frame.collect_schema()
+        own = [column for column in columns or (SEQ, LEFT_SEQ, RIGHT_SEQ) if column in known]
+        if frame is None or not own:
             return pl.DataFrame()
-        return self._replay.context.engine.collect(frame.filter(nw.col(column) == seq))
+        is_in = nw.any_horizontal(*(nw.col(column) == seq for column in own), ignore_nulls=True)
+        return self._replay.context.engine.collect(frame.filter(is_in))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import narwhals.stable.v2 as nw
@@ -12,9 +11,7 @@ import narwhals.stable.v2 as nw
 from evanalytics.durations import Duration, duration_us, format_duration
 from evanalytics.exceptions import PolicyError
 from evanalytics.records import Record, duration
-
-_DAY_US = 86_400_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from evanalytics.streams.local_days import DAY_US, day_start_us, shift_at
 
 Span = tuple[int, int]
 """The earliest and the latest instant that a log speaks of, in microseconds since 1970."""
@@ -62,15 +59,15 @@ class TumblingWindow(Record):
         if self.tz is None:
             return floor_divided(ts, duration_us(self.width), span[0])
         days = self.width // timedelta(days=1)
-        least = span[0] - 2 * _DAY_US  # no zone is that far from UTC
-        day = floor_divided(ts - _shift_at(ts, self.tz, span), _DAY_US, least)
-        return day if days == 1 else floor_divided(day, days, least // _DAY_US)
+        least = span[0] - 2 * DAY_US  # no zone is that far from UTC
+        day = floor_divided(ts - shift_at(ts, self.tz, span), DAY_US, least)
+        return day if days == 1 else floor_divided(day, days, least // DAY_US)
 
     def start_us(self, pane: int) -> int:
         """Return when a window begins, in microseconds since 1970."""
         if self.tz is None:
             return pane * duration_us(self.width)
-        return _day_start_us(self.tz, pane * (self.width // timedelta(days=1)))
+        return day_start_us(self.tz, pane * (self.width // timedelta(days=1)))
 
     def end_us(self, pane: int) -> int:
         """Return when a window ends: the first instant that is not in it."""
@@ -190,37 +187,6 @@ def floor_divided(value: nw.Expr, by: int, least: int) -> nw.Expr:
         return value
     first = least // by
     return (value - first * by) // by + first if first else value // by
-
-
-def _shift_at(ts: nw.Expr, tz: str, span: Span) -> nw.Expr:
-    """Return what to take from each instant so that plain division by 24 hours gives its local day."""
-    first, changes = _shifts(tz, span[0] // _DAY_US - 2, span[1] // _DAY_US + 2)
-    shift: nw.Expr = nw.lit(first, nw.Int64)
-    for since, by in changes:
-        shift = shift + nw.when(ts >= since).then(nw.lit(by, nw.Int64)).otherwise(nw.lit(0, nw.Int64))
-    return shift
-
-
-@lru_cache(maxsize=64)
-def _shifts(tz: str, first_day: int, last_day: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Return the shift of the first of these local days, and (from when, by how much) it changes.
-
-    A day of 25 hours changes it after 24 of them, so that the last hour still counts as that day.
-    """
-    starts = {day: _day_start_us(tz, day) for day in range(first_day, last_day + 2)}
-    shift = {day: start - day * _DAY_US for day, start in starts.items()}
-    changes = tuple(
-        (min(starts[day] + _DAY_US, starts[day + 1]), shift[day + 1] - shift[day])
-        for day in range(first_day, last_day + 1)
-        if shift[day + 1] != shift[day]
-    )
-    return shift[first_day], changes
-
-
-def _day_start_us(tz: str, day: int) -> int:
-    """Return the first instant of a zone's local day, days counted from 1970-01-01."""
-    local = (_EPOCH + timedelta(days=day)).replace(tzinfo=ZoneInfo(tz))
-    return (local.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def _check_zone(tz: str, width: timedelta) -> None:

@@ -179,14 +179,14 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE prices (n INTEGER)")
 
     with pytest.raises(StreamError, match="of another kind"):
-        CheckpointFile(tmp_path / "other.duckdb", build()[0].graph)
+        CheckpointFile(tmp_path / "other.duckdb", "a graph")
 
 
 def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database, just a text of some length" * 100)
 
     with pytest.raises(StreamError, match="cannot be opened"):
-        CheckpointFile(tmp_path / "notes.txt", build()[0].graph)
+        CheckpointFile(tmp_path / "notes.txt", "a graph")
 
 
 @pytest.mark.slow
@@ -195,3 +195,20 @@ def test_killed_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
 
     assert outcome.is_good, outcome
     assert outcome.kills == 5
+
+
+async def test_checkpoint_of_other_columns_before_a_join_is_refused(file: Path) -> None:
+    def joining(columns: dict[str, str]) -> ev.StreamProcessor:
+        processor = ev.StreamProcessor("p")
+        source = processor.add_source("in")
+        join = processor.add_node("join", ev.JoinNode(left_key="k", right_key="k", join_window="1h"))
+        for side, wanted in (("left", columns), ("right", {"k": "data.orderId"})):
+            source.connect_to(processor.add_node(side, ev.TransformNode(wanted))).connect_to(join, side)
+        return processor
+
+    few = {"k": "data.orderId"}
+    run = await joining(few).start(one_by_one(EVENTS[:9]), schema=SCHEMA, checkpoint=file)
+    await run.stop()
+
+    with pytest.raises(StreamError, match="columns that nodes remember differ"):
+        await joining(few | {"total": "data.total"}).start(one_by_one(EVENTS), schema=SCHEMA, checkpoint=file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import evanalytics as ev
 from evanalytics.exceptions import PolicyError, StreamError
+from evanalytics.streams.graph import NodeHandle
 from tests.streams.seed_pipeline import by_hand_in_polars, by_hand_in_sql, order_analytics
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -393,3 +395,54 @@ def test_pairs_of_unique_created_orders_are_the_samples_known_answer(sample: Any
         result.count("join", "unmatched", "left") == answers.orders_without_payment + answers.pairs_beyond_1h
     )
     assert result.count("once", "duplicate") == answers.duplicates
+
+
+def test_an_event_that_is_late_for_several_windows_is_a_row_of_its_own_for_each() -> None:
+    ids: list[str] = []
+    processor = counting([ev.TumblingWindow("1m"), ev.TumblingWindow("2m")], keys=["all", "type"])
+    late = NodeHandle(processor.graph, "counts")
+    late.connect_to(processor.add_node("sink", ev.SinkNode(lambda rows: ids.extend(rows["id"]))), "late")
+
+    processor.run(log_of(("1", 0), ("2", 3_600), ("3", 0)), sinks=True)
+
+    assert sorted(ids) == ["3/1m/all", "3/1m/type", "3/2m/all", "3/2m/type"]
+
+
+def test_a_sink_that_fails_leaves_no_thread_behind() -> None:
+    async def broken(rows: pl.DataFrame) -> None:
+        raise OSError("disk full")
+
+    processor = ev.StreamProcessor("p")
+    processor.add_source("events").connect_to(processor.add_node("sink", ev.SinkNode(broken)))
+    before = threading.active_count()
+
+    with pytest.raises(OSError, match="disk full"):
+        processor.run(log_of(("1", 0)), sinks=True)
+
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("keys", ["id", "all"])
+def test_one_key_needs_no_list(keys: str) -> None:
+    alone = counting(ev.TumblingWindow("1m"), keys=keys).run(log_of(("1", 0), ("2", 0)))
+    listed = counting(ev.TumblingWindow("1m"), keys=[keys]).run(log_of(("1", 0), ("2", 0)))
+
+    assert alone.results("counts").equals(listed.results("counts"))
+
+
+@ENGINES
+def test_a_trace_follows_a_pair_by_either_of_its_events(engine: Any) -> None:
+    processor = ev.StreamProcessor("p")
+    join = processor.add_node(
+        "join",
+        ev.JoinNode(left_key="data.k", right_key="data.k", join_window="1h", output_complete=False),
+    )
+    for side, kind in (("left", "a"), ("right", "b")):
+        processor.add_source(kind, types=[kind]).connect_to(join, side)
+    join.connect_to(processor.add_node("sink", ev.SinkNode(print)))
+    log = log_of(("1", 0), ("2", 1), ("3", 2), types=["a", "b", "a"], k=["x", "x", "y"])
+
+    result = processor.run(log, engine=engine)
+
+    for event in ("1", "2", "3"):
+        assert result.trace(event).row(-1)[1:3] == ("sink", "reaches the sink")
