@@ -13,7 +13,7 @@ from evanalytics.batching.simulate import REASONS, Batches
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.delivery.quantiles import quantile_name, rank_of
 from evanalytics.delivery.requests import Requests, request_of_each
-from evanalytics.delivery.sending import Released, Sent
+from evanalytics.delivery.sending import NEVER, Released, Sent
 from evanalytics.delivery.tables import CAUSES, named, queue_table, request_table
 
 Int64Array = NDArray[np.int64]
@@ -81,6 +81,12 @@ class Simulation:
             "max_held": self.max_held,
         }
         return pl.DataFrame(row, schema=dict.fromkeys(row, pl.Int64))
+
+    @property
+    def starts_ns(self) -> pl.Series:
+        """When calls start, retries included, in rising order: what a limit per time counts."""
+        starts = self._sent.start_ns
+        return pl.Series("start_ns", np.sort(starts[starts != NEVER]))
 
     @cached_property
     def max_held(self) -> int:

@@ -111,14 +111,16 @@ def advise(
 
 
 def busiest_second(arrivals: Arrivals, settings: Settings) -> int:
-    """Return how many requests start within the busiest second: a limit of so many is never felt.
+    """Return how many calls start within the busiest second, retries included.
+
+    A limit of so many is never felt.
 
     Example:
         >>> busiest_second(Arrivals.of_times([0, 10, 20], unit="us", types=["a", "b", "c"]), Settings())
         3
     """
     done = simulate(arrivals, settings.batch, settings.throttle, settings.delivery)
-    starts = done.requests["start_ns"].drop_nulls().sort().to_numpy()
+    starts = done.starts_ns.to_numpy()
     within = np.searchsorted(starts, starts + _SECOND_NS) - np.arange(len(starts))
     return int(within.max(initial=1))
 

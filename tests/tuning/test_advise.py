@@ -7,6 +7,7 @@ import pytest
 from evanalytics.batching.policy import BatchPolicy
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.delivery.policy import DeliveryPolicy
+from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.delivery.simulate import simulate
 from evanalytics.exceptions import TuningError
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
@@ -105,6 +106,19 @@ def test_the_busiest_second_is_half_open() -> None:
     one_each = Settings(BatchPolicy(max_batch_size=1), delivery=DeliveryPolicy(max_in_flight=None))
 
     assert busiest_second(Arrivals.of_times([0, 999 * MS, 1_000 * MS, 1_500 * MS]), one_each) == 3
+
+
+def test_the_busiest_second_counts_retries() -> None:
+    arrivals = Arrivals.of_times(np.sort(np.random.default_rng(0).integers(0, 3_000 * MS, 300)))
+    failing = DeliveryPolicy(max_in_flight=None, service=ServiceModel(failure_rate=0.6))
+    free = Settings(BatchPolicy(max_batch_size=1), delivery=failing)
+    limited = with_rate(free, busiest_second(arrivals, free), "sliding_window")
+
+    latencies = [
+        simulate(arrivals, one.batch, one.throttle, one.delivery).latency_ns for one in (free, limited)
+    ]
+
+    assert latencies[0].equals(latencies[1])
 
 
 def test_the_least_limit_is_the_lowest_of_all_that_keep() -> None:
