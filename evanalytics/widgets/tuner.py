@@ -16,7 +16,7 @@ from evanalytics.exceptions import EvAnalyticsError
 from evanalytics.logs.log import EventLog
 from evanalytics.plots.panel import Board
 from evanalytics.plots.tuner_boards import live_figure
-from evanalytics.tuning.explore import constraints_of, latency_goal_s
+from evanalytics.tuning.explore import constraints_of, latency_goal
 from evanalytics.tuning.recommend import Recommendation, recommend
 from evanalytics.tuning.retune import Retuned, with_rate
 from evanalytics.tuning.settings import Settings
@@ -78,7 +78,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         self._is_setting = False
         self._begin = self._settings = settings or _START
         self._begin_goal = goal
-        self._goal_s = latency_goal_s(goal)
+        self._goal = latency_goal(goal)
         self._traffic = Traffic(Arrivals.of_log(log), self._settings)
         self._pinned: tuple[Settings, Retuned] | None = None
         self.task: Task | None = None
@@ -227,7 +227,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
 
     def _change_goal(self, goal: str) -> None:
         with self._lock:
-            self._goal_s = latency_goal_s(goal)
+            self._goal = latency_goal(goal)
             self._redraw()
 
     def _pin(self) -> None:
@@ -271,7 +271,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
     def _measure(self) -> Board:
         """Return the upper pictures of what the controls say."""
         pinned = None if self._pinned is None else self._pinned[1]
-        self._shown, board = self._traffic.draw(self._settings, pinned, self._goal_s)
+        self._shown, board = self._traffic.draw(self._settings, pinned, self._goal.most_s)
         return board
 
     def _write(self) -> None:
@@ -279,16 +279,14 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         rows = {"now": (self._settings, self.metrics)}
         if self._pinned is not None:
             rows["pinned"] = (self._pinned[0], self._pinned[1].metrics.to_dict())
-        self._table.value = metrics_table(rows, self._goal_s)
+        self._table.value = metrics_table(rows, self._goal)
         if self.export.value:
             self.export.value = export_html(self._settings)
 
     def _situation(self) -> Situation:
         with self._lock:
             row = {**self._settings.knobs(), **self.metrics}
-            return Situation(
-                self._traffic.arrivals, self._traffic.effective(self._settings), row, self._goal_s
-            )
+            return Situation(self._traffic.arrivals, self._traffic.effective(self._settings), row, self._goal)
 
     def _follow(self) -> None:
         events = len(self._traffic.arrivals)

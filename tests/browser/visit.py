@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.browser.running import PATIENCE_MS
 
+
 @dataclass
 class Visit:
     """An open page; `reads` is a script for the one thing on it that a test watches."""

@@ -12,6 +12,7 @@ from evanalytics.delivery.simulate import simulate
 from evanalytics.exceptions import TuningError
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
 from evanalytics.tuning.advise import Advice, advise, busiest_second, least_limit
+from evanalytics.tuning.explore import LatencyGoal
 from evanalytics.tuning.retune import with_rate
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.sweep import sweep
@@ -67,7 +68,7 @@ def test_one_request_per_second_less_than_the_least_limit_misses_the_goal(advice
 
 def test_the_goal_is_written_as_constraints_are(advice: Advice) -> None:
     assert advice.goal == "p99 <= 2 s and max <= 60 s"
-    assert advice.goal_s == 2.0
+    assert advice.latency == LatencyGoal("p99_ns", 2_000 * MS)
 
 
 def test_a_goal_that_nothing_meets_leaves_the_map_and_a_reason() -> None:

@@ -1,5 +1,6 @@
 """The tuner: what its controls do to its figures, without a browser."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -11,10 +12,11 @@ import pytest
 from evanalytics.exceptions import PolicyError, TuningError
 from evanalytics.logs.log import EventLog
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
-from evanalytics.tuning.metrics import measure
+from evanalytics.tuning.explore import latency_goal
+from evanalytics.tuning.metrics import COLUMNS, measure
 from evanalytics.tuning.settings import Settings
 from evanalytics.widgets.tuner import Tuner
-from evanalytics.widgets.tuner_controls import settings_text
+from evanalytics.widgets.tuner_controls import metrics_table, settings_text
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -240,3 +242,12 @@ def test_a_log_without_events_is_refused() -> None:
 
 def test_settings_are_written_in_a_few_words() -> None:
     assert settings_text(Settings()) == "100 events · 5s · no limit · 8 in flight"
+
+
+@pytest.mark.parametrize(("goal", "missed"), [("p50 <= 1s", []), ("p99.9 <= 50s", ["60 s"])])
+def test_the_table_marks_the_latency_of_the_goal_alone(goal: str, missed: list[str]) -> None:
+    numbers = dict.fromkeys(COLUMNS, 1) | {"p99_ns": 4_000_000_000, "p99_9_ns": 60_000_000_000}
+
+    table = metrics_table({"now": (Settings(), numbers)}, latency_goal(goal))
+
+    assert re.findall("<td class=ev-misses>(.*?)</td>", table) == missed
