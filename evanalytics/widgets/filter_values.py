@@ -99,7 +99,10 @@ class _Choice(Values):
 
 
 class _Range(Values):
-    """A lowest and a highest number, or one of the two; the stops are the path's quantiles."""
+    """A lowest and a highest number, or one of the two; the stops are the path's quantiles.
+
+    A bound stays as it was given until its slider is moved.
+    """
 
     def __init__(self, facet: Facet, condition: Condition) -> None:
         self._stops = sorted(set(facet["quantiles"])) or [0.0]
@@ -109,15 +112,22 @@ class _Range(Values):
         else:
             pairs = [(condition.how, condition.value, self._stops[0])]
         self.sliders = [self._slider(name, facet, at, end) for name, at, end in pairs]
+        self._given = [(slider.value, at) for slider, (_, at, _) in zip(self.sliders, pairs, strict=True)]
         self._is_pair = condition.how == "between"
         self.controls, self.watched = tuple(self.sliders), [(slider, "value") for slider in self.sliders]
 
     def read(self) -> Any:
-        values = [self._number(slider.value) for slider in self.sliders]
-        if not self._is_pair:
-            return values[0]
-        low, high = values
-        return (None if low <= self._stops[0] else low, None if high >= self._stops[-1] else high)
+        values = [
+            bound if slider.value == stood else self._moved(slider)
+            for slider, (stood, bound) in zip(self.sliders, self._given, strict=True)
+        ]
+        return tuple(values) if self._is_pair else values[0]
+
+    def _moved(self, slider: Slider) -> float | None:
+        """Return what a slider says; at the outer end of a pair there is no bound."""
+        value, is_lowest = slider.value, slider is self.sliders[0]
+        is_outside = value <= self._stops[0] if is_lowest else value >= self._stops[-1]
+        return None if self._is_pair and is_outside else self._number(value)
 
     def _slider(self, name: str, facet: Facet, at: float | None, end: float) -> Slider:
         slider = Slider(name, stops=self._stops, value=end, unit=f"({facet['path']})", text=_NUMBER)
@@ -155,7 +165,7 @@ class _Text(Values):
 
 
 class _Time(Values):
-    """A stretch of time."""
+    """A stretch of time; an end stays as it was given until it is moved."""
 
     def __init__(self, facet: Facet, condition: Condition) -> None:
         start_us, end_us = int(facet["quantiles"][0]), int(facet["quantiles"][-1]) + 1
@@ -163,14 +173,14 @@ class _Time(Values):
         low, high = condition.value
         start, end = start_us if low is None else _us(low), end_us if high is None else _us(high)
         self.timeline.value = (start, end)
+        self._given = self.timeline.value, condition.value
         self.controls, self.watched = (self.timeline,), [(self.timeline, "value")]
 
     def read(self) -> tuple[datetime | None, datetime | None]:
-        start, end = self.timeline.value
-        return (
-            None if start <= self.timeline.start_us else _EPOCH + timedelta(microseconds=start),
-            None if end >= self.timeline.end_us else _EPOCH + timedelta(microseconds=end),
-        )
+        (start, end), (stood, given) = self.timeline.value, self._given
+        low = None if start <= self.timeline.start_us else _EPOCH + timedelta(microseconds=start)
+        high = None if end >= self.timeline.end_us else _EPOCH + timedelta(microseconds=end)
+        return (given[0] if start == stood[0] else low, given[1] if end == stood[1] else high)
 
 
 def _decoded(text: str, facet: Facet) -> Any:
