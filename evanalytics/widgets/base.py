@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,14 @@ def labelled_button(text: str, hint: str) -> ipywidgets.Button:
     return ipywidgets.Button(description=text, tooltip=hint).add_class("ev-button")
 
 
+def replace_children(box: ipywidgets.Box, children: Sequence[ipywidgets.Widget]) -> None:
+    """Put other widgets into a box, and close those that are there no longer: nothing else does that."""
+    gone = [child for child in box.children if child not in children]
+    box.children = children
+    for child in gone:
+        _close(child)
+
+
 def told(error: Exception) -> str:
     """Return an error as a sentence for the person in front of it."""
     return f"This could not be done: {reason(error)}. What is shown has not changed."
@@ -88,6 +96,15 @@ def reason(error: Exception) -> str:
 def alert(text: str) -> str:
     """Return a sentence as HTML that stands out, and that screen readers announce."""
     return f"<p class='ev-notice' role='alert'>{html.escape(text)}</p>"
+
+
+def _close(widget: ipywidgets.Widget) -> None:
+    """Close a widget and what is part of it."""
+    parts = [*getattr(widget, "children", ()), *(getattr(widget, name, None) for name in ("layout", "style"))]
+    for part in parts:
+        if isinstance(part, ipywidgets.Widget):
+            _close(part)
+    widget.close()
 
 
 def is_strict() -> bool:

@@ -8,7 +8,7 @@ import ipywidgets
 
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
-from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change
+from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children
 from evanalytics.widgets.filter_values import Facet, beginning, values_of
 
 _PATH_LENGTH = 48
@@ -103,7 +103,7 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
     def _fill(self, condition: Condition) -> None:
         """Build the control of the values and put it where the condition is."""
         self._values = values_of(self._facet, condition)
-        self.body.children = self._values.controls
+        replace_children(self.body, self._values.controls)
         for control, trait in self._values.watched:
             on_change(control, lambda _: self._changed(), self._notice, name=trait)
 

@@ -52,6 +52,15 @@ class Situation:
     row: dict[str, Any]
     goal: LatencyGoal
 
+    @property
+    def given(self) -> Settings:
+        """The settings apart from batch size and flush interval, which are what is looked for."""
+        return self.settings.turned(max_batch_size=1, flush_interval="0s")
+
+    def is_like(self, other: Situation) -> bool:
+        """Return whether the two differ in batch size and flush interval at most."""
+        return self.arrivals is other.arrivals and self.given == other.given
+
 
 class Details:
     """The figure, and what it shows.
@@ -67,7 +76,7 @@ class Details:
         self.grid = sweep([0], [], progress=False)
         self.recommendation: Recommendation | None = None
         self._lock = threading.Lock()
-        self._mapped: tuple[Arrivals, Settings] | None = None
+        self._mapped: Situation | None = None
         self._mapped_at = ""
         self._explanation = Explanation(_NO_QUEUE, _NO_WAITS)
         board = details_board(
@@ -92,10 +101,9 @@ class Details:
             self._draw(situation, f"{len(situation.arrivals):,} events · {spent_ms:,.0f} ms")
 
     def _map(self, situation: Situation) -> None:
-        others = situation.settings.turned(max_batch_size=1, flush_interval="0s")  # the map turns these two
-        if self._mapped is None or self._mapped[0] is not situation.arrivals or self._mapped[1] != others:
+        if self._mapped is None or not situation.is_like(self._mapped):
             self.grid = map_settings(situation.arrivals, situation.settings)
-            self._mapped = situation.arrivals, others
+            self._mapped = situation
             self._mapped_at = limits_text(situation.settings)
 
     def _draw(self, situation: Situation, remark: str) -> None:

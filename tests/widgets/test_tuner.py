@@ -4,16 +4,20 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from evanalytics.delivery.policy import DeliveryPolicy
+from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.exceptions import PolicyError, TuningError
 from evanalytics.logs.log import EventLog
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
 from evanalytics.tuning.explore import latency_goal
 from evanalytics.tuning.metrics import COLUMNS, measure
+from evanalytics.tuning.recommend import Recommendation, recommend
 from evanalytics.tuning.settings import Settings
 from evanalytics.widgets.tuner import Tuner
 from evanalytics.widgets.tuner_controls import metrics_table, settings_text
@@ -207,6 +211,44 @@ def test_reset_puts_everything_back(tuner: Tuner) -> None:
     assert (tuner.settings, tuner.metrics) == (settings, metrics)
     assert tuner.actions.goal.value == "p99 <= 2s"
     assert curve(tuner, "pinned") == []
+
+
+def test_reset_brings_back_the_service_as_well() -> None:
+    tuner = Tuner(log())
+    metrics = tuner.metrics
+    tuner.settings = Settings(delivery=DeliveryPolicy(service=ServiceModel(fixed="9s")))
+    assert tuner.metrics != metrics
+
+    tuner.actions.reset.click()
+
+    assert tuner.metrics == metrics
+    tuner.close()
+
+
+@pytest.mark.parametrize("moved", ["stretch", "service", "slots"])
+def test_a_recommendation_for_what_is_shown_no_longer_is_dropped(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    moves = {
+        "stretch": (tuner.timeline, (tuner.timeline.start_us, tuner.timeline.start_us + 10**8)),
+        "service": (tuner.actions.traffic, "slow consumer"),
+        "slots": (tuner.knobs.in_flight, 3),
+    }
+
+    def recommend_while_somebody_moves_a_control(*arguments: Any, **options: Any) -> Recommendation:
+        found = recommend(*arguments, **options)
+        control, moves_to = moves[moved]
+        control.value = moves_to
+        return found
+
+    monkeypatch.setattr("evanalytics.widgets.tuner.recommend", recommend_while_somebody_moves_a_control)
+    batch = tuner.settings.batch
+
+    with pytest.raises(TuningError, match="changed meanwhile"):
+        tuner.recommend()
+
+    assert tuner.details.recommendation is None
+    assert tuner.settings.batch == batch
 
 
 def test_refused_settings_leave_everything_as_it_was() -> None:
