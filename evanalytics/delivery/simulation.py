@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evanalytics.batching.simulate import REASONS, Batches
 from evanalytics.delivery.arrivals import Arrivals
-from evanalytics.delivery.quantiles import quantile_name, rank_of
+from evanalytics.delivery.quantiles import latency_quantile_ns, quantile_name
 from evanalytics.delivery.requests import Requests, request_of_each
 from evanalytics.delivery.sending import NEVER, Released, Sent
 from evanalytics.delivery.tables import CAUSES, named, queue_table, request_table
@@ -58,9 +58,7 @@ class Simulation:
         Raises:
             SimulationError: The quantile is not between 0 and 1, or there are no events.
         """
-        rank = rank_of(quantile, len(self.arrivals))
-        delivered = self.latency_ns.drop_nulls().to_numpy()
-        return int(np.partition(delivered, rank - 1)[rank - 1]) if rank <= len(delivered) else None
+        return latency_quantile_ns(self.latency_ns, quantile)
 
     def summary(self, quantiles: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)) -> pl.DataFrame:
         """Return one row: how much went out, what became of it, how late.
