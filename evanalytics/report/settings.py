@@ -11,7 +11,7 @@ from evanalytics.report.charts import chart
 from evanalytics.report.markup import Markup, folded, listed, pairs, section, sentence, table, tag
 from evanalytics.report.wording import counted, lasting, number, share
 from evanalytics.tuning.advise import Advice
-from evanalytics.tuning.constraints import format_ns, metric_name
+from evanalytics.tuning.constraints import format_bound, format_ns, metric_name
 from evanalytics.tuning.explore import LatencyGoal
 from evanalytics.tuning.export import to_python
 from evanalytics.tuning.recommend import Recommendation
@@ -127,7 +127,7 @@ def _met(grid: pl.DataFrame, latency: LatencyGoal) -> str:
     if latency.most_ns is None:
         return f"Blue is a {latency.name} below the median of all, orange one above it"
     met = grid.filter(pl.col(latency.column) <= latency.most_ns).height
-    within = f"{met} of {len(grid)} settings have a {latency.name} within {format_ns(latency.most_ns)}"
+    within = f"{met} of {len(grid)} settings have a {latency.name} within {format_bound(latency.most_ns)}"
     return f"{within}. Blue is below the goal, orange above it"
 
 
