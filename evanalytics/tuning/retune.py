@@ -15,7 +15,7 @@ from evanalytics.batching.simulate import REASONS, Batches
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.exceptions import TuningError
 from evanalytics.throttling.policy import LimitKind, RateLimit
-from evanalytics.tuning.histogram import BITS, Histogram
+from evanalytics.tuning.histogram import Histogram, highest_of
 from evanalytics.tuning.metrics import Grouped, Metrics
 from evanalytics.tuning.settings import Settings
 
@@ -81,9 +81,7 @@ def latency_shares(histogram: Histogram) -> pl.DataFrame:
     total = int(below[-1]) + histogram.lost
     ranks = np.unique(np.maximum(np.ceil(_SHARES * below[-1]), 1)).astype(np.int64)
     places = np.unique(np.searchsorted(below, ranks)) if below[-1] else np.zeros(0, np.int64)
-    shift = np.maximum((places >> BITS) - 1, 0)
-    highest_ns = ((places - (shift << BITS) + 1) << shift) - 1
-    return pl.DataFrame({"latency_s": highest_ns / 1e9, "share": below[places] / max(total, 1)})
+    return pl.DataFrame({"latency_s": highest_of(places) / 1e9, "share": below[places] / max(total, 1)})
 
 
 def batch_sizes(batches: Batches) -> pl.DataFrame:
