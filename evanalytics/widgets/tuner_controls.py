@@ -31,7 +31,7 @@ class Knobs(ipywidgets.VBox):  # type: ignore[misc]
     Attributes:
         size: Max batch size, in events.
         interval: Flush interval, in seconds.
-        rate: Rate limit, in requests per second.
+        rate: Rate limit, in requests per second, or in events where these pay the tokens.
         in_flight: Max in flight, in requests.
         limiter: How the limit counts, or "none".
     """
@@ -55,6 +55,7 @@ class Knobs(ipywidgets.VBox):  # type: ignore[misc]
         stand_at(self.in_flight, settings.delivery.max_in_flight or _NO_BOUND)
         if limiter != "none":
             stand_at(self.rate, float(f"{per_second:.6g}"))
+        self.rate.unit = f"{settings.throttle.tokens_per}s/s"
         self.limiter.value = limiter
         self.rate.disabled = limiter == "none"
 
@@ -103,7 +104,8 @@ def limits_text(settings: Settings) -> str:
     """Return how fast and how many at once, in a few words."""
     per_second, limiter = rate_of(settings)
     slots = settings.delivery.max_in_flight
-    rate = "no limit" if limiter == "none" else f"{per_second:,.6g}/s"
+    tokens = " events" if settings.throttle.tokens_per == "event" else ""
+    rate = "no limit" if limiter == "none" else f"{per_second:,.6g}{tokens}/s"
     return f"{rate} · {'any number' if slots is None else slots} in flight"
 
 

@@ -293,3 +293,15 @@ def test_the_table_marks_the_latency_of_the_goal_alone(goal: str, missed: list[s
     table = metrics_table({"now": (Settings(), numbers)}, latency_goal(goal))
 
     assert re.findall("<td class=ev-misses>(.*?)</td>", table) == missed
+
+
+def test_the_rate_is_in_what_pays_the_tokens() -> None:
+    limit = RateLimit(100, "1s", kind="token_bucket")
+    tuner = Tuner(log(), settings=Settings(throttle=ThrottlePolicy(limit, tokens_per="event")))
+
+    assert tuner.knobs.rate.unit == "events/s"
+    assert "100 events/s" in settings_text(tuner.settings)
+    tuner.settings = Settings(throttle=ThrottlePolicy(limit))
+    assert tuner.knobs.rate.unit == "requests/s"
+    assert "100/s" in settings_text(tuner.settings)
+    tuner.close()
