@@ -70,6 +70,14 @@ def on_change(
     control.observe(lambda change: run(change["new"]), names=name)
 
 
+def spoken(text: str, more: str) -> str:
+    """Return a description as HTML that shows a text, and that screen readers read with more words behind it.
+
+    For controls with `description_allow_html`.
+    """
+    return f"{html.escape(text)}<span class='ev-spoken'> {html.escape(more)}</span>"
+
+
 def labelled_button(text: str, hint: str) -> ipywidgets.Button:
     """Return a button in the widgets' look; the hint says what it does."""
     return ipywidgets.Button(description=text, tooltip=hint).add_class("ev-button")

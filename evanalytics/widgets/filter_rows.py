@@ -8,10 +8,10 @@ import ipywidgets
 
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
-from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children
+from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children, spoken
 from evanalytics.widgets.filter_values import Facet, beginning, values_of
 
-_PATH_LENGTH = 48
+_PATH_LENGTH, _NAME_LENGTH = 48, 24
 
 
 class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
@@ -45,14 +45,15 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         """
         self._facets, self._changed, self._notice = facets, changed, notice
         self._is_setting = False
-        self.negated = ipywidgets.Checkbox(value=condition.negated, description="not", indent=False)
+        self.negated = ipywidgets.Checkbox(value=condition.negated, indent=False)
         self.path = ipywidgets.Dropdown(
             options=[(_listed(facet), path) for path, facet in facets.items()],
             value=condition.path,
-            description="field",
+            description_allow_html=True,
         )
-        self.how = ipywidgets.Dropdown(description="is asked", options=self._hows(), value=condition.how)
-        self.remove = labelled_button("Remove", "Take this condition away")
+        self.how = ipywidgets.Dropdown(options=self._hows(), value=condition.how, description_allow_html=True)
+        self.remove = labelled_button("", "Take this condition away")
+        self._name()
         self.body = ipywidgets.VBox()
         head = ipywidgets.HBox([self.negated, self.path, self.how, self.remove]).add_class("ev-actions")
         super().__init__([head, self.body])
@@ -85,7 +86,14 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
     def _hows(self) -> tuple[How, ...]:
         return HOWS[self._facet["kind"]]
 
+    def _name(self) -> None:
+        """Say in each control's name whose it is: rows look alike to who hears them."""
+        path, short = (shorten(self.path.value, length) for length in (_PATH_LENGTH, _NAME_LENGTH))
+        self.negated.description, self.remove.description = f"not {short}", f"Remove {short}"
+        self.path.description, self.how.description = spoken("field", path), spoken("is asked", path)
+
     def _change_path(self, _path: str) -> None:
+        self._name()
         self._is_setting = True
         try:
             self.how.options = self._hows()

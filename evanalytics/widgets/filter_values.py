@@ -12,6 +12,7 @@ import ipywidgets
 from evanalytics.exceptions import FilterError
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
+from evanalytics.widgets.base import spoken
 from evanalytics.widgets.controls import Slider, Tally, stand_at
 from evanalytics.widgets.timeline import Timeline
 
@@ -147,7 +148,8 @@ class _Text(Values):
         hint = 'JSON, such as 5, true or "text"' if self._is_json else ""
         self.text = ipywidgets.Text(
             value=value,
-            description="value",
+            description=spoken("value", shorten(facet["path"], _VALUE_LENGTH)),
+            description_allow_html=True,
             placeholder=hint,
             continuous_update=not self._is_json and condition.how != "matches",
         )

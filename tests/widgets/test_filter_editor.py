@@ -136,6 +136,18 @@ def test_one_bound_stays_while_the_other_is_moved(editor: FilterEditor) -> None:
     assert editor.filter == filter({"data.n": {"$gte": -5, "$lte": 20}})
 
 
+def test_the_controls_of_a_row_are_named_by_its_path(editor: FilterEditor) -> None:
+    row = added(editor, "id", "is")
+    named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
+    assert all("id" in control.description for control in named)
+
+    row.path.value = "data.name"
+
+    named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
+    assert all("data.name" in control.description for control in named)
+    assert row.how.description == "is asked<span class='ev-spoken'> data.name</span>"
+
+
 def test_rows_that_are_replaced_are_closed(editor: FilterEditor) -> None:
     editor.filter = {"type": "paid", "data.n": {"$gte": 1}}
     before = len(Widget.get_manager_state()["state"])
