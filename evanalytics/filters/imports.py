@@ -33,7 +33,11 @@ _DETAIL = {"detail": "data", "detail-type": "type", "id": "id", "source": "sourc
 _ORDERS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "=": "$eq"}
 _DEEPEST = 40
 _SPECVERSION = "1.0"  # of every event: no other is read, and so none keeps it
-_OF_CONSTANTS = {"exact": str.__eq__, "prefix": str.startswith, "suffix": str.endswith}
+_OF_CONSTANTS: dict[str, Callable[[str, str], bool]] = {
+    "exact": str.__eq__,
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+}
 
 
 def from_cloudevents(filters: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Filter:

@@ -85,7 +85,8 @@ def highest_of(places: Int64Array) -> Int64Array:
         [2047, 2049]
     """
     shift = np.maximum((places >> BITS) - 1, 0)
-    return ((places - (shift << BITS) + 1) << shift) - 1
+    highest: Int64Array = ((places - (shift << BITS) + 1) << shift) - 1
+    return highest
 
 
 def _bins_of(values: Int64Array) -> Int64Array:

@@ -49,6 +49,8 @@ class Later:
 class StatusLine(ipywidgets.HTML):  # type: ignore[misc]
     """A line that says what is going on or what came of it; several may write on it."""
 
+    value: str
+
     def __init__(self) -> None:
         """Say nothing yet."""
         super().__init__()
@@ -67,7 +69,7 @@ class StatusLine(ipywidgets.HTML):  # type: ignore[misc]
             if instead_of is not None and self.value not in (instead_of, ""):
                 return instead_of
             self.value = sentence(text, is_busy=is_busy) if text else ""
-            return str(self.value)
+            return self.value
 
 
 class Task:
