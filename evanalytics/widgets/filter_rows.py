@@ -11,7 +11,7 @@ from evanalytics.plots.theme import shorten
 from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children, spoken
 from evanalytics.widgets.filter_values import Facet, beginning, values_of
 
-_PATH_LENGTH, _NAME_LENGTH = 48, 24
+_PATH_LENGTH = 48
 
 
 class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
@@ -88,8 +88,11 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
 
     def _name(self) -> None:
         """Say in each control's name whose it is: rows look alike to who hears them."""
-        path, short = (shorten(self.path.value, length) for length in (_PATH_LENGTH, _NAME_LENGTH))
-        self.negated.description, self.remove.description = f"not {short}", f"Remove {short}"
+        path = shorten(self.path.value, _PATH_LENGTH)
+        self.negated.description, self.remove.description = (
+            f"not\n{path}",
+            f"Remove\n{path}",
+        )  # line 1 is seen
         self.path.description, self.how.description = spoken("field", path), spoken("is asked", path)
 
     def _change_path(self, _path: str) -> None:

@@ -146,6 +146,7 @@ def test_the_controls_of_a_row_are_named_by_its_path(editor: FilterEditor) -> No
     named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
     assert all("data.name" in control.description for control in named)
     assert row.how.description == "is asked<span class='ev-spoken'> data.name</span>"
+    assert row.negated.description == "not\ndata.name"
 
 
 def test_rows_that_are_replaced_are_closed(editor: FilterEditor) -> None:
