@@ -28,7 +28,7 @@ _NUMBER = "{:,.6g}".format
 def beginning(facet: Facet, how: How | None = None) -> Condition:
     """Return the condition with which a new row begins: everything that has a value there."""
     chosen = how or HOWS[facet["kind"]][0]
-    middle = facet["quantiles"][len(facet["quantiles"]) // 2] if facet["quantiles"] else 0
+    middle = _number(facet["quantiles"][len(facet["quantiles"]) // 2]) if facet["quantiles"] else 0
     values: dict[str, Any] = {
         "one of": tuple(_decoded(text, facet) for text in facet["values"]),
         "between": (None, None),
@@ -128,15 +128,12 @@ class _Range(Values):
         """Return what a slider says; at the outer end of a pair there is no bound."""
         value, is_lowest = slider.value, slider is self.sliders[0]
         is_outside = value <= self._stops[0] if is_lowest else value >= self._stops[-1]
-        return None if self._is_pair and is_outside else self._number(value)
+        return None if self._is_pair and is_outside else _number(value)
 
     def _slider(self, name: str, facet: Facet, at: float | None, end: float) -> Slider:
         slider = Slider(name, stops=self._stops, value=end, unit=f"({facet['path']})", text=_NUMBER)
         stand_at(slider, end if at is None else float(at))
         return slider
-
-    def _number(self, value: float) -> float:
-        return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 class _Text(Values):
@@ -187,6 +184,11 @@ class _Time(Values):
 
 def _decoded(text: str, facet: Facet) -> Any:
     return text == "true" if facet["dtype"] == "Boolean" else text
+
+
+def _number(value: float) -> float:
+    """Return a number without a fraction as a whole one."""
+    return int(value) if abs(value) < _EXACT and value == int(value) else value
 
 
 def _text(value: Any) -> str:
