@@ -27,7 +27,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         extensions: Further CloudEvents attributes, such as "datacontenttype" or "traceparent".
 
     Raises:
-        EventError: An attribute is missing, empty, of the wrong type, or a time without zone.
+        EventError: An attribute is missing, empty, of the wrong type, or a time without zone
+            or, in UTC, outside the years 1 to 9999.
 
     Example:
         >>> Event(id="1", type="order.created", source="shop",
@@ -51,7 +52,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if type(self.time) is not datetime or self.time.tzinfo is None:
             raise EventError(f"event {self.id!r}: time needs a datetime with a time zone, got {self.time!r}")
         if self.time.tzinfo is not UTC:
-            msgspec.structs.force_setattr(self, "time", self.time.astimezone(UTC))
+            msgspec.structs.force_setattr(self, "time", _in_utc(self.time, f"event {self.id!r}"))
 
     @classmethod
     def from_json(cls, text: bytes | str, *, received: datetime | None = None) -> Event:
@@ -186,6 +187,15 @@ def _time_of(value: Any, received: datetime | None, where: str) -> datetime:
     if time.tzinfo is None:
         raise EventError(f"{where}: time {value!r} has no time zone; add 'Z' or an offset")
     return time
+
+
+def _in_utc(time: datetime, where: str) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise EventError(
+            f"{where}: time {time.isoformat()} is in none of the years 1 to 9999 in UTC"
+        ) from error
 
 
 def _kind(value: Any) -> str:

@@ -63,6 +63,7 @@ def test_time_without_zone_is_refused() -> None:
         ({"specversion": "0.3"}, r"specversion must be '1\.0', got '0\.3'"),
         ({"time": "yesterday"}, "time needs RFC 3339 text"),
         ({"time": "2026-01-01T00:00:00"}, "has no time zone"),
+        ({"time": "0001-01-01T00:00:00+05:00"}, "is in none of the years 1 to 9999 in UTC"),
         ({"subject": 3}, "subject needs text, got a number"),
         ({"traceparent": [1]}, "attribute traceparent needs text, an integer or a boolean, got an array"),
         ({"data_base64": "aGk="}, "data_base64"),

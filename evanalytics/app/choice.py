@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -44,16 +46,34 @@ def logs_in(folder: Path) -> list[LogChoice]:
     Raises:
         LogNotFoundError: It is no folder, or may not be read.
     """
-    try:
+    with _sought(folder):
         files = sorted(path for path in folder.iterdir() if path.is_file() and is_log(path))
         return [LogChoice(str(path), path.name, _size(path.stat().st_size)) for path in files[:MOST_LOGS]]
-    except OSError as error:
-        raise LogNotFoundError(f"{folder}: {error.strerror or error}; name a folder with logs") from error
 
 
 def folder_with_logs(here: Path) -> Path:
     """Return the folder whose logs are offered at first: this one, or its `data` if only that has some."""
     return next((folder for folder in (here, here / "data") if folder.is_dir() and logs_in(folder)), here)
+
+
+def typed_path(text: str, here: Path) -> Path:
+    """Return a path that a person has typed, made absolute.
+
+    Raises:
+        LogNotFoundError: It begins with the home of somebody who has none.
+    """
+    with _sought(text):
+        return here / Path(text).expanduser()
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is that of a folder.
+
+    Raises:
+        LogNotFoundError: It may not be looked at.
+    """
+    with _sought(path):
+        return path.is_dir()
 
 
 def checked_log(path: Path) -> str:
@@ -63,7 +83,9 @@ def checked_log(path: Path) -> str:
         LogNotFoundError: Nothing is there, or it may not be read.
         LogReadError: It is empty, or has no format that is known.
     """
-    if not path.is_file():
+    with _sought(path):
+        is_file = path.is_file()
+    if not is_file:
         raise LogNotFoundError(f"{path}: no such file; type the path of a log, or of a folder with logs")
     find_files(path, limits=ReadLimits())
     if not os.access(path, os.R_OK):
@@ -79,6 +101,16 @@ def log_of_query(query: str) -> str:
         ('/logs/a.ndjson', '')
     """
     return parse_qs(query).get("log", [""])[-1]
+
+
+@contextmanager
+def _sought(path: Path | str) -> Iterator[None]:
+    """Tell of a path that the system does not let us look at."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise LogNotFoundError(f"{path}: {why}; name another log or folder with logs") from error
 
 
 def _dashboard(path: Path) -> Dashboard:

@@ -11,7 +11,15 @@ import tornado.web
 from voila.handler import BaseVoilaHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from evanalytics.app.choice import checked_log, dashboards, folder_with_logs, log_of_query, logs_in
+from evanalytics.app.choice import (
+    checked_log,
+    dashboards,
+    folder_with_logs,
+    is_folder,
+    log_of_query,
+    logs_in,
+    typed_path,
+)
 from evanalytics.exceptions import EvAnalyticsError, LogNotFoundError
 
 _LEFT_OUT = {"ci", "lab"}
@@ -42,9 +50,13 @@ class Page(BaseVoilaHandler):  # type: ignore[misc]
         self.finish(page)
 
     def given_path(self, name: str) -> Path | None:
-        """Return a path that the request names, made absolute; None if it names none."""
+        """Return a path that the request names, made absolute; None if it names none.
+
+        Raises:
+            LogNotFoundError: There can be no such path.
+        """
         text = self.get_query_argument(name, "").strip()
-        return self.here / Path(text).expanduser() if text else None
+        return typed_path(text, self.here) if text else None
 
 
 class StartPage(Page):
@@ -56,8 +68,12 @@ class StartPage(Page):
         if self.get_query_argument("token", ""):
             self.redirect(self.base_url)
             return
-        folder = self.given_path("folder") or folder_with_logs(self.here)
-        self.show_start(folder=folder, path=self.log_at_first)
+        folder, problem = self.here, ""
+        try:
+            folder = self.given_path("folder") or folder_with_logs(self.here)
+        except EvAnalyticsError as error:
+            problem = str(error)
+        self.show_start(folder=folder, path=self.log_at_first, problem=problem)
 
 
 class OpenPage(Page):
@@ -67,20 +83,24 @@ class OpenPage(Page):
     def get(self) -> None:
         """Go to the dashboard, or to the logs of a folder, or tell what is wrong with the choice."""
         chosen = self.get_query_argument("log", "")
-        path = self.given_path("path") if chosen == "typed" else self.given_path("log")
-        folder = self.given_path("folder") or self.here
+        asked = "path" if chosen == "typed" else "log"
+        folder, path = self.here, None
         try:
+            folder = self.given_path("folder") or folder
+            path = self.given_path(asked)
             name = self._notebook()
             if chosen == "typed" and path is None:
                 raise LogNotFoundError("no path was typed; type the path of a log, or choose another")
-            if path is not None and path.is_dir():
+            if path is not None and is_folder(path):
                 self.redirect(f"{self.base_url}?{urlencode({'folder': str(path)})}")
                 return
             query = f"?{urlencode({'log': checked_log(path)})}" if path is not None else ""
             self.redirect(f"{self.base_url}voila/render/{quote(name)}{query}")
         except EvAnalyticsError as error:
             self.set_status(400)
-            self.show_start(folder=folder, path=str(path or ""), problem=str(error))
+            self.show_start(
+                folder=folder, path=str(path or self.get_query_argument(asked, "")), problem=str(error)
+            )
 
     def _notebook(self) -> str:
         wanted = self.get_query_argument("notebook", "")

@@ -12,8 +12,6 @@ from IPython.display import HTML, display
 
 from evanalytics.widgets.base import STYLE, alert, reason
 
-_ADVICE = "another log may do"
-
 
 class _Told:
     """Shows the first error; what fails after it fails because of it."""

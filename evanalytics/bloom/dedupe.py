@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from evanalytics.bloom.sizing import SPLIT_BLOCK_LEAST, Classic, Shape, SplitBlock, shape_for
+from evanalytics.bloom.sizing import SPLIT_BLOCK_LEAST, Classic, Shape, SplitBlock, blocks_for, shape_for
 from evanalytics.exceptions import BloomError
 
 _DAY_S = 86_400.0
@@ -160,9 +160,9 @@ def shape_within(size: int, capacity: int) -> Shape:
     """
     if size < _LEAST_BYTES:
         raise BloomError(f"size: the smallest filter has {_LEAST_BYTES} bytes, got {size:,}")
-    largest = shape_for(SPLIT_BLOCK_LEAST, capacity)
-    if size < largest.bytes + _LEAST_BYTES:
-        return SplitBlock(size // _LEAST_BYTES)
+    blocks = size // _LEAST_BYTES
+    if blocks <= blocks_for(SPLIT_BLOCK_LEAST, capacity):
+        return SplitBlock(blocks)
     bits = 8 * (size - size % 4)
     best = math.log(2) * bits / capacity
     hashes = {min(max(whole(best), 1), _MOST_HASHES) for whole in (math.floor, math.ceil)}

@@ -114,7 +114,7 @@ def shape_for(error_rate: float, capacity: int) -> Shape:
     """
     _check(error_rate, capacity)
     if error_rate >= SPLIT_BLOCK_LEAST:
-        return SplitBlock(_blocks(error_rate, capacity))
+        return SplitBlock(blocks_for(error_rate, capacity))
     best = math.log2(1 / error_rate)
     options = {hashes: _bits(error_rate, capacity, hashes) for hashes in (math.floor(best), math.ceil(best))}
     hashes = min(options, key=options.__getitem__)
@@ -145,8 +145,13 @@ def _check(error_rate: float, capacity: int) -> None:
         raise BloomError(f"capacity: needs a whole number of ids of at least 1, got {capacity!r}")
 
 
-def _blocks(error_rate: float, capacity: int) -> int:
-    """Return the least number of blocks that keeps the error rate."""
+def blocks_for(error_rate: float, capacity: int) -> int:
+    """Return how many split blocks an error rate needs at least, be they more than a filter may have.
+
+    Raises:
+        BloomError: One of them makes no sense.
+    """
+    _check(error_rate, capacity)
     return math.ceil(capacity / _ids_per_block(error_rate))
 
 

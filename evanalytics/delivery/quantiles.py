@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
+import polars as pl
+
 from evanalytics.exceptions import SimulationError
 
 
@@ -26,6 +29,23 @@ def rank_of(quantile: float, count: int) -> int:
     if count < 1:
         raise SimulationError("quantile: there are no events, so they have none")
     return max(math.ceil(Fraction(str(quantile)) * count), 1)
+
+
+def latency_quantile_ns(latency_ns: pl.Series, quantile: float) -> int | None:
+    """Return the latency that this share of the events keeps within: the ceil(q n)-th smallest.
+
+    Events that were handed back (null) are later than all others; None if the quantile is one of them.
+
+    Raises:
+        SimulationError: The quantile is not between 0 and 1, or there are no events.
+
+    Example:
+        >>> latency_quantile_ns(pl.Series([30, None, 10]), 0.5)
+        30
+    """
+    rank = rank_of(quantile, len(latency_ns))
+    delivered = latency_ns.drop_nulls().to_numpy()
+    return int(np.partition(delivered, rank - 1)[rank - 1]) if rank <= len(delivered) else None
 
 
 def quantile_name(quantile: float) -> str:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from evanalytics.batching.simulate import REASONS, Batches
 from evanalytics.delivery.arrivals import Arrivals
-from evanalytics.delivery.quantiles import quantile_name, rank_of
+from evanalytics.delivery.quantiles import latency_quantile_ns, quantile_name
 from evanalytics.delivery.requests import Requests, request_of_each
-from evanalytics.delivery.sending import Released, Sent
+from evanalytics.delivery.sending import NEVER, Released, Sent
 from evanalytics.delivery.tables import CAUSES, named, queue_table, request_table
 
 Int64Array = NDArray[np.int64]
@@ -58,9 +58,7 @@ class Simulation:
         Raises:
             SimulationError: The quantile is not between 0 and 1, or there are no events.
         """
-        rank = rank_of(quantile, len(self.arrivals))
-        delivered = self.latency_ns.drop_nulls().to_numpy()
-        return int(np.partition(delivered, rank - 1)[rank - 1]) if rank <= len(delivered) else None
+        return latency_quantile_ns(self.latency_ns, quantile)
 
     def summary(self, quantiles: tuple[float, ...] = (0.5, 0.9, 0.99, 0.999)) -> pl.DataFrame:
         """Return one row: how much went out, what became of it, how late.
@@ -81,6 +79,12 @@ class Simulation:
             "max_held": self.max_held,
         }
         return pl.DataFrame(row, schema=dict.fromkeys(row, pl.Int64))
+
+    @property
+    def starts_ns(self) -> pl.Series:
+        """When calls start, retries included, in rising order: what a limit per time counts."""
+        starts = self._sent.start_ns
+        return pl.Series("start_ns", np.sort(starts[starts != NEVER]))
 
     @cached_property
     def max_held(self) -> int:

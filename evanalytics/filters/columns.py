@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +41,7 @@ from evanalytics.filters.nodes import (
 )
 from evanalytics.filters.schema import ColumnPath, NeverThere, Undecided, column_path
 from evanalytics.filters.values import MISSING
-from evanalytics.logs.log import LogSchema
+from evanalytics.logs.log import LogSchema, Split
 from evanalytics.logs.schema import SEQ
 
 Condition = nw.Expr | bool
@@ -89,6 +90,17 @@ def expression_of(node: Node, schema: LogSchema) -> nw.Expr | None:
     if condition is True:
         return None
     return nw.col(SEQ) < 0 if condition is False else condition
+
+
+@dataclass(frozen=True, slots=True)
+class ByColumns:
+    """A condition that columns decide, as `log.where` takes it."""
+
+    node: Node
+
+    def compile(self, schema: LogSchema) -> Split:
+        """Return its expression; nothing is left to the events."""
+        return Split(expression_of(self.node, schema))
 
 
 def _weakened(node: Node, schema: LogSchema) -> Node:

@@ -13,14 +13,14 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from evanalytics.event import Event
-from evanalytics.filters.columns import expression_of, split, why_undecided
+from evanalytics.filters.columns import ByColumns, expression_of, split, why_undecided
 from evanalytics.filters.documents import document_of
 from evanalytics.filters.nodes import Node, conjunction, conjuncts
 from evanalytics.filters.optimizer import FilterOptimizer, Step
 from evanalytics.filters.predicate import compile_predicate
 from evanalytics.filters.statistics import measured_shares
 from evanalytics.logs.connection import connect
-from evanalytics.logs.log import EventLog, LogSchema, Split, events_of
+from evanalytics.logs.log import EventLog, LogSchema, events_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -150,7 +150,7 @@ def _over_columns(parts: Sequence[Node], log: EventLog) -> list[dict[str, Any]]:
 
 def _timed_count(node: Node, log: EventLog) -> tuple[int, float]:
     begin = time.perf_counter()
-    chosen = log.where(_Columns(expression_of(node, log.schema)))
+    chosen = log.where(ByColumns(node))
     return len(chosen), time.perf_counter() - begin
 
 
@@ -158,7 +158,7 @@ def _over_events(parts: Sequence[Node], log: EventLog, before: Node, reached: in
     """Run conditions on the events that columns left, frame by frame."""
     predicates = [compile_predicate(part) for part in parts]
     counts, seconds, reading = [0] * len(parts), [0.0] * len(parts), 0.0
-    frames = log.where(_Columns(expression_of(before, log.schema))).batches(payload=True)
+    frames = log.where(ByColumns(before)).batches(payload=True)
     begin = time.perf_counter()
     for frame in frames:
         events: Iterable[Event] = list(events_of(frame))
@@ -188,16 +188,6 @@ def _row(
         "ms": seconds * 1e3,
         "why": why,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """What `log.where` takes, of conditions that columns decide."""
-
-    expression: nw.Expr | None
-
-    def compile(self, schema: LogSchema) -> Split:
-        return Split(self.expression)
 
 
 def _rules(trace: Sequence[Step]) -> pl.DataFrame:

@@ -10,7 +10,9 @@ from evanalytics.filters.cidr import cidr_pattern
 from evanalytics.filters.filter import Filter
 from evanalytics.filters.nodes import (
     ATTRIBUTES,
+    EVERYTHING,
     ITSELF,
+    NOTHING,
     And,
     Compare,
     ElementMatches,
@@ -30,6 +32,12 @@ from evanalytics.filters.values import checked, instant, shown
 _DETAIL = {"detail": "data", "detail-type": "type", "id": "id", "source": "source", "time": "time"}
 _ORDERS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "=": "$eq"}
 _DEEPEST = 40
+_SPECVERSION = "1.0"  # of every event: no other is read, and so none keeps it
+_OF_CONSTANTS: dict[str, Callable[[str, str], bool]] = {
+    "exact": str.__eq__,
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+}
 
 
 def from_cloudevents(filters: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Filter:
@@ -93,6 +101,8 @@ def _attribute(dialect: str, attribute: Any, text: Any, where: str) -> Node:
         _refuse(where, f"{attribute!r} is no attribute of a CloudEvent")
     if not isinstance(text, str) or not text:
         _refuse(where, f"needs text that is not empty, got {shown(text)}")
+    if attribute == "specversion":
+        return EVERYTHING if _OF_CONSTANTS[dialect](_SPECVERSION, text) else NOTHING
     path = attribute if attribute in ATTRIBUTES[:5] else f"ext.{attribute}"
     if path == "time":
         if dialect != "exact":
@@ -126,6 +136,8 @@ def _pattern(pattern: Any, path: str, where: str, depth: int) -> Node:
 def _field(path: str, key: Any, where: str) -> str:
     if not isinstance(key, str) or not key:
         _refuse(where, f"fields are text, got {key!r}")
+    if "." in key:
+        _refuse(where, f"{key!r}: a field with a dot in its name cannot be told from a path here")
     return f"{path}.{key}" if path else _DETAIL.get(key, f"ext.{key}")
 
 

@@ -73,6 +73,8 @@ class _Scope:
             return self._matches(path, value, where)
         if not _has_operators(value, where):
             return Compare(path, "$eq", self._literal(path, value, where))
+        if depth > _DEEPEST:
+            _refuse(where, f"nested more than {_DEEPEST} deep")
         return conjunction(self._operators(path, value, where, depth))
 
     def _entry(self, key: Any, value: Any, where: str, depth: int) -> Node:
@@ -108,9 +110,8 @@ class _Scope:
                     _refuse(here, "$options goes with a $regex")
             elif name == "$regex":
                 parts.append(self._matches(path, value, here, operators.get("$options")))
-            elif name in ("$not", "$elemMatch"):
-                read = self._not if name == "$not" else self._elements
-                parts.append(read(path, value, here, depth + 1))
+            elif name in _NESTING:
+                parts.append(_NESTING[name](self, path, value, here, depth + 1))
             elif name in _SIMPLE:
                 parts.append(_SIMPLE[name](self, path, value, here))
             else:
@@ -170,7 +171,7 @@ class _Scope:
             _refuse(where, f"$mod needs two numbers, the divisor not 0, got {shown(value)}")
         return Mod(path, divisor, remainder)
 
-    def _all(self, path: str, value: Any, where: str) -> Node:
+    def _all(self, path: str, value: Any, where: str, depth: int) -> Node:
         if not isinstance(value, list | tuple):
             _refuse(where, f"$all needs a list of values, got {shown(value)}")
         if not value:
@@ -183,12 +184,10 @@ class _Scope:
             here = f"{where}[{i}]"
             if not any(nested) and not _is_regex(item) and _has_operators(item, here):
                 _refuse(here, "$all holds values, no operators but $elemMatch")
-            parts.append(self.condition(path, item, here, 0))
+            parts.append(self.condition(path, item, here, depth))
         return conjunction(parts)
 
     def _not(self, path: str, value: Any, where: str, depth: int) -> Node:
-        if depth > _DEEPEST:
-            _refuse(where, f"nested more than {_DEEPEST} deep")
         if not _is_regex(value) and not (value and _has_operators(value, where)):
             _refuse(where, f"$not needs operators such as {{'$gt': 5}}, got {shown(value)}; or use $ne")
         return negation(self.condition(path, value, where, depth))
@@ -232,9 +231,13 @@ _SIMPLE: dict[str, Callable[[_Scope, str, Any, str], Node]] = {
     "$exists": _Scope._exists,
     "$size": _Scope._size,
     "$mod": _Scope._mod,
-    "$all": _Scope._all,
 }
-OPERATORS = (*_SIMPLE, "$not", "$regex", "$options", "$elemMatch")
+_NESTING: dict[str, Callable[[_Scope, str, Any, str, int], Node]] = {
+    "$all": _Scope._all,
+    "$not": _Scope._not,
+    "$elemMatch": _Scope._elements,
+}
+OPERATORS = (*_SIMPLE, *_NESTING, "$regex", "$options")
 """What may stand in the place of a value."""
 
 

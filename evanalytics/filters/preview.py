@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from evanalytics.filters.columns import expression_of, split
+from evanalytics.filters.columns import ByColumns, split
 from evanalytics.filters.filter import Filter
 from evanalytics.filters.nodes import Everything
-from evanalytics.logs.log import EventLog, Split
+from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import ID, PAYLOAD, SEQ, SOURCE, TIME, TYPE
 
 
@@ -29,9 +29,7 @@ class Count:
 def quick_count(condition: Filter, log: EventLog) -> Count:
     """Return what the columns alone tell of the number of matches: milliseconds, also for millions."""
     decided, left = split(condition.optimized(log.schema).node, log.schema)
-    expression = expression_of(decided, log.schema)
-    chosen = log if expression is None else log.where(_Columns(Split(expression)))
-    return Count(len(chosen), isinstance(left, Everything))
+    return Count(len(log.where(ByColumns(decided))), isinstance(left, Everything))
 
 
 def first_matches(condition: Filter, log: EventLog, limit: int = 10) -> pl.DataFrame:
@@ -48,13 +46,3 @@ def first_matches(condition: Filter, log: EventLog, limit: int = 10) -> pl.DataF
     if chosen.is_empty():
         return chosen.with_columns(pl.lit(None, pl.String).alias(PAYLOAD))
     return chosen.join(log.payloads(chosen[SEQ]), on=SEQ, how="left", maintain_order="left")
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """What `log.where` takes, of conditions that columns decide."""
-
-    split: Split
-
-    def compile(self, schema: object) -> Split:
-        return self.split

@@ -10,7 +10,7 @@ from functools import cached_property
 from evanalytics.exceptions import FilterError
 from evanalytics.filters.regex_needs import guarded
 from evanalytics.filters.regex_parser import parse
-from evanalytics.filters.regex_parts import Part, fixed_text, has_boundary, size, ways, written
+from evanalytics.filters.regex_parts import END_IN_PYTHON, Part, fixed_text, has_boundary, size, ways, written
 
 _OPTIONS = "imsx"
 _LONGEST = 10_000
@@ -74,7 +74,7 @@ class Regex:
         """Python's own search, where its backtracking cannot be led astray; else None."""
         if ways(self.tree) > _MOST_WAYS:
             return None
-        return re.compile(self.text.replace(r"\z", r"\Z"), re.ASCII).search
+        return re.compile(written(self.tree, END_IN_PYTHON), re.ASCII).search
 
     @cached_property
     def found_in(self) -> Callable[[str], bool]:

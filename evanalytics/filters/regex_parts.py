@@ -14,7 +14,7 @@ from evanalytics.filters.regex_characters import LAST, Ranges, escaped, inverted
 UNBOUNDED = -1
 """The most of a repeat that has no end."""
 
-START, END = r"\A", r"\z"
+START, END, END_IN_PYTHON = r"\A", r"\z", r"\Z"
 BOUNDARIES = (r"\b", r"\B")
 
 _MANY_WAYS = 10**9
@@ -60,19 +60,19 @@ class Repeat:
 Part = Characters | Anchor | Sequence | Choice | Repeat
 
 
-def written(part: Part) -> str:
-    r"""Return a part as text that RE2 and Rust read alike, and Python but for `\z`."""
+def written(part: Part, end: str = END) -> str:
+    r"""Return a part as text that RE2 and Rust read alike, and Python if the very end is spelled `\Z`."""
     match part:
         case Characters():
             return _written_characters(part.ranges)
         case Anchor():
-            return part.text
+            return end if part.text == END else part.text
         case Sequence():
-            return "".join(map(written, part.parts))
+            return "".join(written(inner, end) for inner in part.parts)
         case Choice():
-            return f"(?:{'|'.join(map(written, part.parts))})"
+            return f"(?:{'|'.join(written(inner, end) for inner in part.parts)})"
         case Repeat():
-            return _written_repeat(part)
+            return _written_repeat(part, end)
 
 
 def size(part: Part) -> int:
@@ -146,8 +146,8 @@ def _written_characters(ranges: Ranges) -> str:
     return f"[^{spelled(inverted(ranges))}]" if ranges[-1][1] == LAST else f"[{spelled(ranges)}]"
 
 
-def _written_repeat(repeat: Repeat) -> str:
-    inner = written(repeat.part)
+def _written_repeat(repeat: Repeat, end: str) -> str:
+    inner = written(repeat.part, end)
     if not isinstance(repeat.part, Characters | Choice):
         inner = f"(?:{inner})"
     least, most = repeat.least, repeat.most

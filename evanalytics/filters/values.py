@@ -92,7 +92,7 @@ def checked(value: Any, where: str, depth: int = 0) -> Any:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise FilterError(f"filter at {where}: {value!r} has no time zone; say tzinfo=UTC")
-        return value.astimezone(UTC)
+        return _in_utc(value, where)
     if isinstance(value, list | tuple):
         return [checked(item, where, depth + 1) for item in value]
     if isinstance(value, Mapping):
@@ -116,7 +116,7 @@ def instant(value: Any, where: str) -> datetime:
             time = datetime.fromisoformat(value)
         except ValueError as error:
             raise FilterError(f"filter at {where}: {_not_a_time(value)}") from error
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        return _in_utc(time if time.tzinfo else time.replace(tzinfo=UTC), where)
     if isinstance(value, datetime):
         return checked(value, where)  # type: ignore[no-any-return]
     raise FilterError(f"filter at {where}: {_not_a_time(value)}")
@@ -130,6 +130,14 @@ def shown(value: Any, most: int = 60) -> str:
 
 def _not_a_time(value: Any) -> str:
     return f"needs an instant such as '2026-01-31T10:00:00Z', got {shown(value)}"
+
+
+def _in_utc(time: datetime, where: str) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        years = "is in none of the years 1 to 9999 in UTC"
+        raise FilterError(f"filter at {where}: {time.isoformat()} {years}") from error
 
 
 def _unicode(text: str, where: str) -> str:

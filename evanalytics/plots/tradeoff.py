@@ -23,55 +23,65 @@ _FACTOR = 10.0  # colours end where a latency is so many times better or worse t
 
 
 def settings_map(
-    frame: pl.DataFrame, *, goal_s: float | None = None, current: Point | None = None, height: int = 380
+    frame: pl.DataFrame,
+    *,
+    latency: str = "p99_ns",
+    goal_s: float | None = None,
+    current: Point | None = None,
+    height: int = 380,
 ) -> go.Figure:
-    """Return the p99 over batch size and flush interval, from `sweep` over a grid of the two."""
-    return figure_of(settings_map_panel(frame, goal_s=goal_s, current=current), height=height)
+    """Return a latency over batch size and flush interval, from `sweep` over a grid of the two."""
+    panel = settings_map_panel(frame, latency=latency, goal_s=goal_s, current=current)
+    return figure_of(panel, height=height)
 
 
 def pareto(
     tried: pl.DataFrame,
     front: pl.DataFrame,
     *,
+    latency: str = "p99_ns",
     recommended: Point | None = None,
     goal_s: float | None = None,
     height: int = 380,
 ) -> go.Figure:
-    """Return p99 against requests for all settings tried, and the front that none of them beats."""
-    return figure_of(pareto_panel(tried, front, recommended=recommended, goal_s=goal_s), height=height)
+    """Return a latency against requests for all settings tried, and the front that none of them beats."""
+    panel = pareto_panel(tried, front, latency=latency, recommended=recommended, goal_s=goal_s)
+    return figure_of(panel, height=height)
 
 
 def settings_map_panel(
     frame: pl.DataFrame,
     *,
+    latency: str = "p99_ns",
     goal_s: float | None = None,
     current: Point | None = None,
-    title: str = "p99 latency",
+    given: str = "",
     hint: str = "",
 ) -> Panel:
-    """Return the panel: a heat map of the p99, blue where the goal is met; cells say the requests.
+    """Return the panel: a heat map of a latency, blue where the goal is met; cells say the requests.
 
     Args:
-        frame: Columns max_batch_size, flush_interval_us, p99_ns, requests; each pair at most once.
-        goal_s: The p99 at which blue turns orange; the median of all if left out.
+        frame: Columns max_batch_size, flush_interval_us, the latency's, requests; each pair at most once.
+        latency: The latency's column, in nanoseconds.
+        goal_s: The latency at which blue turns orange; the median of all if left out.
         current: A setting to mark; it is put where it belongs between the cells' values.
-        title: What is shown.
+        given: Where the other knobs are.
         hint: What a click on a cell does, if anything.
     """
     sizes = frame["max_batch_size"].unique().sort().to_list()
     intervals = frame["flush_interval_us"].unique().sort().to_list()
-    p99_s, requests = (
-        _matrix(frame, "p99_ns", sizes, intervals) / 1e9,
+    late_s, requests = (
+        _matrix(frame, latency, sizes, intervals) / 1e9,
         _matrix(frame, "requests", sizes, intervals),
     )
-    known = p99_s[np.isfinite(p99_s)]
+    name, known = _name(latency), late_s[np.isfinite(late_s)]
     middle = goal_s or (float(np.median(known)) if known.size else 1.0)
     cells = {
         "type": "heatmap",
         "name": "settings",
         "x": list(range(len(intervals))),
         "y": list(range(len(sizes))),
-        "z": [floats(row) for row in np.log(np.maximum(p99_s, 1e-9) / middle)],
+        "z": [floats(row) for row in np.log(np.maximum(late_s, 1e-9) / middle)],
         "zmin": -np.log(_FACTOR),
         "zmax": np.log(_FACTOR),
         "colorscale": [list(stop) for stop in _COLORS_OF_THE_MAP],
@@ -82,14 +92,16 @@ def settings_map_panel(
         "texttemplate": "%{text}",
         "textfont": {"size": 10, "color": "#101418"},
         "customdata": [
-            [_hover(p99, count) for p99, count in zip(*rows, strict=True)]
-            for rows in zip(p99_s, requests, strict=True)
+            [_hover(name, late, count) for late, count in zip(*rows, strict=True)]
+            for rows in zip(late_s, requests, strict=True)
         ],
         "hovertemplate": "%{customdata}" + (f"<br>{hint}" if hint else "") + "<extra></extra>",
         "hoverongaps": False,
     }
+    title = f"{name} at {given}" if given else f"{name} latency"
+    blue = "is below the median" if goal_s is None else "meets the goal"
     return Panel(
-        title=f"<b>{title}</b>  <span style='color:#3C9AD6'>■</span> meets the goal, numbers are requests",
+        title=f"<b>{title}</b>  <span style='color:#3C9AD6'>■</span> {blue}, numbers are requests",
         traces=[cells, _mark(current, sizes, intervals)],
         xaxis={
             "title": {"text": "flush interval"},
@@ -108,38 +120,43 @@ def pareto_panel(
     tried: pl.DataFrame,
     front: pl.DataFrame,
     *,
+    latency: str = "p99_ns",
     recommended: Point | None = None,
     current: Point | None = None,
     goal_s: float | None = None,
 ) -> Panel:
-    """Return the panel: one point per setting; the fewer requests and the lower the p99, the better."""
-    shown = tried.drop_nulls(["requests", "p99_ns"])
-    points = pl.concat([shown.select("requests", "p99_ns"), _rows(recommended), _rows(current)])
-    low, high = _limits(points["p99_ns"] / 1e9, (1e-2, 10.0))
+    """Return the panel: one point per setting; the fewer requests and the lower the latency, the better."""
+    name = _name(latency)
+    shown, edge = _places(tried, latency), _places(front, latency)
+    best, now = (_places(_row_of(point, latency), latency) for point in (recommended, current))
+    points = pl.concat([shown, best, now])
+    low, high = _limits(points["late_s"], (1e-2, 10.0))
     least, most = _limits(points["requests"], (1.0, 10.0))
     goal = [] if goal_s is None else [goal_s, goal_s]
     traces = [
-        _points(shown, "tried", {"size": 4, "color": OTHER_COLOR, "opacity": 0.45}),
+        _points(shown, name, "tried", {"size": 4, "color": OTHER_COLOR, "opacity": 0.45}),
         _points(
-            front,
+            edge,
+            name,
             "front",
             {"size": 6, "color": COLORS[0]},
             line={"color": COLORS[0], "width": 2, "shape": "hv"},
         ),
         _goal([least * 0.8, most * 1.25][: len(goal)], goal),
         _points(
-            _rows(current),
+            now,
+            name,
             "now",
             {"size": 12, "color": COLORS[2], "symbol": "circle-open", "line": {"width": 3}},
         ),
-        _points(_rows(recommended), "recommended", {"size": 15, "color": COLORS[1], "symbol": "star"}),
+        _points(best, name, "recommended", {"size": 15, "color": COLORS[1], "symbol": "star"}),
     ]
     entries = [("front", COLORS[0], "●")]
     entries += [("now", COLORS[2], "○")] if current else []
     entries += [("best", COLORS[1], "★")] if recommended else []
-    legend = "  ".join(f"<span style='color:{color}'>{sign}</span> {name}" for name, color, sign in entries)
+    legend = "  ".join(f"<span style='color:{color}'>{sign}</span> {text}" for text, color, sign in entries)
     return Panel(
-        title=f"<b>p99 against requests</b>  {legend}",
+        title=f"<b>{name} against requests</b>  {legend}",
         traces=traces,
         xaxis={
             "title": {"text": "requests"},
@@ -150,7 +167,7 @@ def pareto_panel(
             "fixedrange": True,
         },
         yaxis={
-            "title": {"text": "p99 latency"},
+            "title": {"text": f"{name} latency"},
             **duration_axis(low, high, most_ticks=6),
             "fixedrange": True,
         },
@@ -158,17 +175,22 @@ def pareto_panel(
 
 
 def _points(
-    frame: pl.DataFrame, name: str, marker: dict[str, Any], *, line: dict[str, Any] | None = None
+    frame: pl.DataFrame,
+    latency: str,
+    name: str,
+    marker: dict[str, Any],
+    *,
+    line: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers" if line else "markers",
         "name": name,
         "x": floats(frame["requests"]),
-        "y": floats(frame["p99_ns"] / 1e9),
+        "y": floats(frame["late_s"]),
         "marker": marker,
         "line": line or {"width": 0},
-        "hovertemplate": f"{name}: " + "%{x:,} requests, p99 %{y:.3~s}s<extra></extra>",
+        "hovertemplate": f"{name}: " + "%{x:,} requests, " + latency + " %{y:.3~s}s<extra></extra>",
     }
 
 
@@ -222,10 +244,14 @@ def _categories(values: Sequence[int], text: Any, most_ticks: int) -> dict[str, 
     return {"tickvals": places, "ticktext": [text(values[place]) for place in places], "range": span}
 
 
-def _rows(point: Point | None) -> pl.DataFrame:
-    schema = {"requests": pl.Int64, "p99_ns": pl.Int64}
-    known = point is not None and point["p99_ns"] is not None
-    return pl.DataFrame([{name: point[name] for name in schema}] if point and known else [], schema=schema)
+def _row_of(point: Point | None, latency: str) -> pl.DataFrame:
+    schema = {"requests": pl.Int64, latency: pl.Int64}
+    return pl.DataFrame([{name: point[name] for name in schema}] if point else [], schema=schema)
+
+
+def _places(frame: pl.DataFrame, latency: str) -> pl.DataFrame:
+    """Return where settings lie: requests, and late_s; those that lost the event in question are left out."""
+    return frame.drop_nulls(["requests", latency]).select("requests", late_s=pl.col(latency) / 1e9)
 
 
 def _limits(values: pl.Series, otherwise: tuple[float, float]) -> tuple[float, float]:
@@ -233,8 +259,15 @@ def _limits(values: pl.Series, otherwise: tuple[float, float]) -> tuple[float, f
     return (float(positive.min()), float(positive.max())) if len(positive) else otherwise  # type: ignore[arg-type]
 
 
-def _hover(p99_s: float, requests: float) -> str:
-    return f"p99 {p99_s:.3g} s, {requests:,.0f} requests" if np.isfinite(p99_s) else "events were handed back"
+def _name(latency: str) -> str:
+    """Return a latency's column as people write it: "p99.9" for "p99_9_ns"."""
+    return latency.removesuffix("_ns").replace("_", ".")
+
+
+def _hover(name: str, late_s: float, requests: float) -> str:
+    if not np.isfinite(late_s):
+        return "events were handed back"
+    return f"{name} {late_s:.3g} s, {requests:,.0f} requests"
 
 
 def _count_text(value: float) -> str:

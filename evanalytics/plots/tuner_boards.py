@@ -46,9 +46,10 @@ def details_board(
     front: pl.DataFrame,
     current: Point | None = None,
     recommended: Point | None = None,
+    latency: str = "p99_ns",
     goal_s: float | None = None,
     limit_per_second: float | None = None,
-    map_title: str = "p99 latency",
+    mapped_at: str = "",
     remark: str = "",
 ) -> Board:
     """Return the five pictures that explain one setting and place it among others.
@@ -59,20 +60,28 @@ def details_board(
         grid: From `sweep` over batch sizes and flush intervals.
         tried: Every setting that was measured.
         front: Those that no other beats.
-        current: The setting shown: max_batch_size, flush_interval_us, p99_ns, requests.
+        current: The setting shown: max_batch_size, flush_interval_us, the latency's column, requests.
         recommended: The same of the recommended one.
-        goal_s: The latency not to exceed, in seconds.
+        latency: The column of the latency by which settings are judged.
+        goal_s: What it must not exceed, in seconds.
         limit_per_second: How many tokens flow in.
-        map_title: What the map shows.
+        mapped_at: Where the knobs are that the map does not turn.
         remark: Text for the corner.
     """
     return Board(
         rows=[
             [
                 settings_map_panel(
-                    grid, goal_s=goal_s, current=current, title=map_title, hint="click to set the sliders"
+                    grid,
+                    latency=latency,
+                    goal_s=goal_s,
+                    current=current,
+                    given=mapped_at,
+                    hint="click to set the sliders",
                 ),
-                pareto_panel(tried, front, recommended=recommended, current=current, goal_s=goal_s),
+                pareto_panel(
+                    tried, front, latency=latency, recommended=recommended, current=current, goal_s=goal_s
+                ),
             ],
             [waits_panel(waits), queue_panel(queue), tokens_panel(queue, limit_per_second=limit_per_second)],
         ],

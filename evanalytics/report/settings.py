@@ -11,7 +11,8 @@ from evanalytics.report.charts import chart
 from evanalytics.report.markup import Markup, folded, listed, pairs, section, sentence, table, tag
 from evanalytics.report.wording import counted, lasting, number, share
 from evanalytics.tuning.advise import Advice
-from evanalytics.tuning.constraints import format_ns
+from evanalytics.tuning.constraints import format_bound, format_ns, metric_name
+from evanalytics.tuning.explore import LatencyGoal
 from evanalytics.tuning.export import to_python
 from evanalytics.tuning.recommend import Recommendation
 from evanalytics.tuning.settings import Settings
@@ -39,12 +40,13 @@ def settings_sentence(advice: Advice) -> str:
     """Return what to set, or why nothing will do, in one or two sentences."""
     if advice.found is None:
         return f"No settings are recommended: {sentence(advice.refusal)}."
-    batch, metrics = advice.found.settings.batch, advice.found.metrics
+    batch, metrics, latency = advice.found.settings.batch, advice.found.metrics, advice.latency
     each = number(metrics["events"] / max(metrics["requests"], 1))
     return (
         f"Batches of at most {counted(batch.max_batch_size, 'event')} that wait at most "
         f"{lasting(batch.flush_interval)} keep to {advice.goal} with {metrics['requests']:,} requests, "
-        f"{each} event{'' if each == '1' else 's'} each; p99 is {format_ns(metrics['p99_ns'])}."
+        f"{each} event{'' if each == '1' else 's'} each; "
+        f"{latency.name} is {format_ns(metrics[latency.column])}."
     )
 
 
@@ -95,6 +97,7 @@ def _given(base: Settings) -> Iterator[Markup]:
 
 def _tried(advice: Advice) -> Iterator[Markup]:
     grid, metrics = advice.grid, advice.found.metrics if advice.found else None
+    latency, goal_s = advice.latency, advice.latency.most_s
     if grid.is_empty():
         return
     yield tag("h3", "What was tried")
@@ -103,54 +106,55 @@ def _tried(advice: Advice) -> Iterator[Markup]:
     )
     yield chart(
         "front",
-        pareto(advice.tried, advice.front, recommended=metrics, goal_s=advice.goal_s),
-        caption="p99 latency against requests, a point for each setting",
+        pareto(advice.tried, advice.front, latency=latency.column, recommended=metrics, goal_s=goal_s),
+        caption=f"{latency.name} latency against requests, a point for each setting",
         says=f"{counted(len(advice.tried), 'setting')} tried; {len(advice.front):,} of them no other beats"
         + (f", from {fewest} to {most} requests" if fewest else "")
-        + ". The dashed line is the goal"
-        + (", the star what is recommended." if metrics else "."),
-        numbers=folded("Numbers", _front(advice.front)),
+        + (". The dashed line is the goal" if goal_s else "")
+        + (". The star is what is recommended." if metrics else "."),
+        numbers=folded("Numbers", _front(advice.front, latency)),
     )
-    met = grid.filter(pl.col("p99_ns") <= round((advice.goal_s or 0) * 1e9)).height
     yield chart(
         "map",
-        settings_map(grid, goal_s=advice.goal_s, current=metrics),
-        caption="p99 latency by batch size and flush interval",
-        says=(
-            f"{met} of {len(grid)} settings have a p99 within {format_ns(round(advice.goal_s * 1e9))}. "
-            if advice.goal_s
-            else ""
-        )
-        + "Blue is below the goal, orange above it"
-        + ("; the ring is what is recommended." if metrics else "."),
-        numbers=folded("Numbers", _map(grid)),
+        settings_map(grid, latency=latency.column, goal_s=goal_s, current=metrics),
+        caption=f"{latency.name} latency by batch size and flush interval",
+        says=_met(grid, latency) + ("; the ring is what is recommended." if metrics else "."),
+        numbers=folded("Numbers", _map(grid, latency)),
     )
 
 
-def _front(front: pl.DataFrame) -> Markup:
+def _met(grid: pl.DataFrame, latency: LatencyGoal) -> str:
+    if latency.most_ns is None:
+        return f"Blue is a {latency.name} below the median of all, orange one above it"
+    met = grid.filter(pl.col(latency.column) <= latency.most_ns).height
+    within = f"{met} of {len(grid)} settings have a {latency.name} within {format_bound(latency.most_ns)}"
+    return f"{within}. Blue is below the goal, orange above it"
+
+
+def _front(front: pl.DataFrame, latency: LatencyGoal) -> Markup:
     shown = front.gather_every(max(len(front) // _FRONT, 1))
     rows = [
-        (f"{requests:,}", format_ns(p99), format_ns(p50), f"{size:,}", format_ns(interval * _US))
-        for requests, p99, p50, size, interval in shown.select(
-            "requests", "p99_ns", "p50_ns", "max_batch_size", "flush_interval_us"
+        (f"{requests:,}", *map(format_ns, latencies), f"{size:,}", format_ns(interval * _US))
+        for requests, size, interval, *latencies in shown.select(
+            "requests", "max_batch_size", "flush_interval_us", *latency.beside
         ).rows()
     ]
-    heads = ("requests", "p99", "p50", "max batch size", "flush interval")
+    heads = ("requests", *map(metric_name, latency.beside), "max batch size", "flush interval")
     return table("Settings that no other beats", heads, rows)
 
 
-def _map(grid: pl.DataFrame) -> Markup:
+def _map(grid: pl.DataFrame, latency: LatencyGoal) -> Markup:
     intervals = grid["flush_interval_us"].unique().sort().to_list()
     cells = {
-        (size, interval): format_ns(p99)
-        for size, interval, p99 in grid.select("max_batch_size", "flush_interval_us", "p99_ns").rows()
+        (size, interval): format_ns(late)
+        for size, interval, late in grid.select("max_batch_size", "flush_interval_us", latency.column).rows()
     }
     rows = [
         (f"{size:,}", *(cells.get((size, interval), "") for interval in intervals))
         for size in grid["max_batch_size"].unique().sort()
     ]
     heads = ("max batch size", *(format_ns(interval * _US) for interval in intervals))
-    return table("p99 by batch size (rows) and flush interval (columns)", heads, rows)
+    return table(f"{latency.name} by batch size (rows) and flush interval (columns)", heads, rows)
 
 
 def _limits(advice: Advice) -> Iterator[Markup]:
@@ -158,7 +162,7 @@ def _limits(advice: Advice) -> Iterator[Markup]:
         return
     yield tag("h3", "How low a rate limit may be")
     if advice.least_limit is None:
-        yield tag("p", "A limit was given, and the settings above keep to it.")
+        yield tag("p", _given_limit(advice.base))
         return
     most = max(advice.limits["max_requests"])
     yield tag(
@@ -168,13 +172,17 @@ def _limits(advice: Advice) -> Iterator[Markup]:
         f"that one. The lowest with which they keep to {advice.goal} is {advice.least_limit:,} per second.",
     )
     rows = [
-        (f"{limit:,}", format_ns(p50), format_ns(p99), format_ns(longest))
-        for limit, p50, p99, longest in advice.limits.select(
-            "max_requests", "p50_ns", "p99_ns", "max_ns"
-        ).rows()
+        (f"{limit:,}", *map(format_ns, latencies))
+        for limit, *latencies in advice.limits.select("max_requests", *advice.latency.beside).rows()
     ]
-    heads = ("requests per second", "p50", "p99", "max")
+    heads = ("requests per second", *map(metric_name, advice.latency.beside))
     yield table("Latency under a sliding window of so many requests", heads, rows)
+
+
+def _given_limit(base: Settings) -> str:
+    if base.throttle.limit_of("publish") is None:
+        return "Not looked for: tokens are spent per event, and only a limit on requests is looked for."
+    return "A limit was given, and the settings above keep to it."
 
 
 def _files(advice: Advice) -> Iterator[Markup]:

@@ -119,13 +119,13 @@ class RateLimit(Record):
 class ThrottlePolicy(Record):
     """Which limit holds for which operation, and what a request costs.
 
-    Operations never share tokens: each one named in `operations` has its own limit, and each
+    Operations never share tokens: each one named in `operations` has its own limit, or none, and each
     other one has `default` to itself. Within an operation the order is first come, first
     served, whatever the weights.
 
     Attributes:
         default: The limit of every operation that is not named; None means no limit.
-        operations: Limits by operation, such as "publish" and "query".
+        operations: Limits by operation, such as "publish" and "query"; None means no limit.
         tokens_per: What a dispatched request costs: "request": one token; "event": one per event.
 
     Raises:
@@ -138,22 +138,24 @@ class ThrottlePolicy(Record):
     """
 
     default: RateLimit | None
-    operations: Mapping[str, RateLimit]
+    operations: Mapping[str, RateLimit | None]
     tokens_per: TokensPer
 
     def __init__(
         self,
         default: RateLimit | None = None,
         *,
-        operations: Mapping[str, RateLimit] = MappingProxyType({}),
+        operations: Mapping[str, RateLimit | None] = MappingProxyType({}),
         tokens_per: TokensPer = "request",
     ) -> None:
         if not isinstance(default, RateLimit | None):
             raise PolicyError(f"ThrottlePolicy.default: needs a RateLimit or None, got {default!r}")
+        if not isinstance(operations, Mapping):
+            raise PolicyError(f"ThrottlePolicy.operations: needs limits by operation, got {operations!r}")
         for operation, limit in operations.items():
-            if not isinstance(limit, RateLimit):
+            if not isinstance(limit, RateLimit | None):
                 raise PolicyError(
-                    f"ThrottlePolicy.operations[{operation!r}]: needs a RateLimit, got {limit!r}"
+                    f"ThrottlePolicy.operations[{operation!r}]: needs a RateLimit or None, got {limit!r}"
                 )
         self._fill(
             default=default,
@@ -174,11 +176,15 @@ class ThrottlePolicy(Record):
 
     @classmethod
     def _read_field(cls, name: str, value: Any) -> Any:
-        if name == "default" and value is not None:
-            return RateLimit.from_dict(value)
+        if name == "default":
+            return _limit_of(value)
         if name == "operations" and isinstance(value, Mapping):
-            return {operation: RateLimit.from_dict(limit) for operation, limit in value.items()}
+            return {operation: _limit_of(limit) for operation, limit in value.items()}
         return value
+
+
+def _limit_of(document: Any) -> RateLimit | None:
+    return None if document is None else RateLimit.from_dict(document)
 
 
 def _burst_of(kind: str, burst: int | None, max_requests: int) -> int | None:

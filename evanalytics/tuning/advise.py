@@ -12,7 +12,7 @@ from evanalytics.delivery.simulate import simulate
 from evanalytics.exceptions import EvAnalyticsError, TuningError
 from evanalytics.logs.log import EventLog
 from evanalytics.tuning.constraints import Constraint
-from evanalytics.tuning.explore import constraints_of, latency_goal_s, map_settings
+from evanalytics.tuning.explore import LatencyGoal, constraints_of, latency_goal, map_settings
 from evanalytics.tuning.pareto import pareto_front
 from evanalytics.tuning.recommend import Recommendation, recommend
 from evanalytics.tuning.retune import with_rate
@@ -29,13 +29,13 @@ class Advice:
 
     Attributes:
         goal: What was asked for, such as "p99 <= 2 s".
-        goal_s: Its first bound on a latency, in seconds, if it has one.
+        latency: Its first bound on a latency; p99 without a bound if it has none.
         base: What was taken as given: the service, the slots, a limit.
         settings: What to set; None if nothing keeps to the goal.
         found: How it was found.
         refusal: Why there are no settings, one sentence; empty where there are.
         tried: Every setting that was measured, one row each, as from `sweep`.
-        front: Those that no other beats in requests and p99.
+        front: Those that no other beats in requests and that latency.
         grid: 120 batch sizes and flush intervals, as from `map_settings`; no rows without events.
         limits: The settings under several limits (max_requests per second), as from `sweep`; no rows
             where a limit was given.
@@ -43,7 +43,7 @@ class Advice:
     """
 
     goal: str
-    goal_s: float | None
+    latency: LatencyGoal
     base: Settings
     settings: Settings | None
     found: Recommendation | None
@@ -77,18 +77,18 @@ def advise(
         >>> advice.settings, advice.refusal[:36]
         (None, 'none of 120 settings keeps to p99 <=')
     """
-    wanted, given, goal_s = constraints_of(goal), base or Settings(), latency_goal_s(goal)
+    wanted, given, latency = constraints_of(goal), base or Settings(), latency_goal(goal)
     goal = " and ".join(str(Constraint.parse(text)) for text in wanted)
     try:
         arrivals = log if isinstance(log, Arrivals) else Arrivals.of_log(log)
         grid = map_settings(arrivals, given, progress=progress)
     except EvAnalyticsError as error:  # no events, or more years than can be simulated
         nothing = sweep([0], [], progress=False)
-        return _none(goal, goal_s, given, str(error), nothing)
+        return _none(goal, latency, given, str(error), nothing)
     try:
         found = recommend(arrivals, "requests", wanted, base=given, progress=progress)
     except TuningError as error:
-        return _none(goal, goal_s, given, str(error), grid)
+        return _none(goal, latency, given, str(error), grid)
     settings, limits, least = found.settings, grid.clear(), None
     if given.throttle.limit_of("publish") is None and given.throttle.tokens_per == "request":
         busiest = busiest_second(arrivals, settings)
@@ -97,7 +97,7 @@ def advise(
         settings = with_rate(settings, busiest, "sliding_window")
     return Advice(
         goal=goal,
-        goal_s=goal_s,
+        latency=latency,
         base=given,
         settings=settings,
         found=found,
@@ -111,14 +111,16 @@ def advise(
 
 
 def busiest_second(arrivals: Arrivals, settings: Settings) -> int:
-    """Return how many requests start within the busiest second: a limit of so many is never felt.
+    """Return how many calls start within the busiest second, retries included.
+
+    A limit of so many is never felt.
 
     Example:
         >>> busiest_second(Arrivals.of_times([0, 10, 20], unit="us", types=["a", "b", "c"]), Settings())
         3
     """
     done = simulate(arrivals, settings.batch, settings.throttle, settings.delivery)
-    starts = done.requests["start_ns"].drop_nulls().sort().to_numpy()
+    starts = done.starts_ns.to_numpy()
     within = np.searchsorted(starts, starts + _SECOND_NS) - np.arange(len(starts))
     return int(within.max(initial=1))
 
@@ -154,16 +156,16 @@ def _under_limits(arrivals: Arrivals, settings: Settings, least: int, busiest: i
     return sweep(arrivals, turned, progress=False)
 
 
-def _none(goal: str, goal_s: float | None, base: Settings, why: str, grid: pl.DataFrame) -> Advice:
+def _none(goal: str, latency: LatencyGoal, base: Settings, why: str, grid: pl.DataFrame) -> Advice:
     return Advice(
         goal=goal,
-        goal_s=goal_s,
+        latency=latency,
         base=base,
         settings=None,
         found=None,
         refusal=why,
         tried=grid,
-        front=pareto_front(grid),
+        front=pareto_front(grid, latency=latency.column),
         grid=grid,
         limits=grid.clear(),
         least_limit=None,

@@ -15,7 +15,6 @@ from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.durations import format_duration
 from evanalytics.exceptions import TuningError
 
-Float64Array = NDArray[np.float64]
 Int64Array = NDArray[np.int64]
 
 _FEWEST_CALLS = 20

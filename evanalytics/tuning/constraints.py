@@ -58,7 +58,7 @@ class Constraint:
         return (pl.col(self.column) <= self.most).fill_null(value=False)
 
     def __str__(self) -> str:
-        bound = format_ns(self.most) if self.column.endswith("_ns") else f"{self.most:,}"
+        bound = format_bound(self.most) if self.column.endswith("_ns") else f"{self.most:,}"
         return f"{metric_name(self.column)} <= {bound}"
 
 
@@ -82,7 +82,17 @@ def metric_name(column: str) -> str:
     return name.replace("_", ".") if name[1:2].isdigit() else name
 
 
-def format_ns(value: int | None) -> str:
+def format_bound(value: int) -> str:
+    """Return a bound on a latency as it was given, with a fitting unit.
+
+    Example:
+        >>> format_bound(1_999_000_000), format_ns(1_999_000_000)
+        ('1.999 s', '2 s')
+    """
+    return format_ns(value, digits=15)
+
+
+def format_ns(value: int | None, *, digits: int = 3) -> str:
     """Return a latency to three digits with a fitting unit.
 
     Example:
@@ -91,8 +101,8 @@ def format_ns(value: int | None) -> str:
     """
     if value is None:
         return "never"
-    rounded = float(f"{value:.3g}")
+    rounded = float(f"{value:.{digits}g}")
     for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
         if rounded >= size:
-            return f"{rounded / size:,g} {unit}"
+            return f"{rounded / size:,.15g} {unit}"
     return f"{value} ns"

@@ -10,7 +10,8 @@ import polars as pl
 
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.delivery.simulate import simulate
-from evanalytics.tuning.constraints import Constraint
+from evanalytics.tuning.constraints import Constraint, metric_name
+from evanalytics.tuning.metrics import COLUMNS
 from evanalytics.tuning.settings import Grid, Settings
 from evanalytics.tuning.sweep import sweep
 
@@ -25,6 +26,39 @@ MAP_KNOBS = MappingProxyType(
 """What a map of the settings spans: 120 of them."""
 
 _INSTANTS, _SPANS = 400, 80
+_SHOWN = ("p50_ns", "p99_ns", "max_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyGoal:
+    """Which latency tables and pictures are about, and the most that it may be.
+
+    Attributes:
+        column: The metric's column, such as "p99_ns".
+        most_ns: The bound, included; None if there is none.
+    """
+
+    column: str = "p99_ns"
+    most_ns: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The metric as people write it: "p99.9"."""
+        return metric_name(self.column)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that tables show: p50, p99, the maximum, and this one, in this order."""
+        return tuple(column for column in COLUMNS if column in _SHOWN or column == self.column)
+
+    @property
+    def most_s(self) -> float | None:
+        """The bound in seconds."""
+        return None if self.most_ns is None else self.most_ns / 1e9
+
+    def is_missed_by(self, latency_ns: int | None) -> bool:
+        """Return whether a latency is above the bound; None, of events that were lost, is above any."""
+        return self.most_ns is not None and (latency_ns is None or latency_ns > self.most_ns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +102,13 @@ def constraints_of(text: str) -> list[str]:
     return parts
 
 
-def latency_goal_s(text: str) -> float | None:
-    """Return the first bound on a latency in a text of constraints, in seconds.
+def latency_goal(text: str) -> LatencyGoal:
+    """Return the first latency that a text of constraints bounds; p99 without a bound if it bounds none.
 
     Example:
-        >>> latency_goal_s("requests <= 5000, p99 <= 1500ms")
-        1.5
+        >>> latency_goal("requests <= 5000, p99.9 <= 1500ms")
+        LatencyGoal(column='p99_9_ns', most_ns=1500000000)
     """
     limits = [Constraint.parse(part) for part in constraints_of(text)]
-    return next((limit.most / 1e9 for limit in limits if limit.column.endswith("_ns")), None)
+    goals = (LatencyGoal(limit.column, limit.most) for limit in limits if limit.column.endswith("_ns"))
+    return next(goals, LatencyGoal())

@@ -21,11 +21,12 @@ async def run(events):
         send, delivery, throttle=ev.ThrottleManager(throttle), group_by=batch.group_by
     )
     async with ev.BatchProcessor(
-        batch, dispatcher.dispatch, max_held=delivery.max_queue, on_close=dispatcher.close
+        batch, dispatcher.dispatch, max_held=delivery.max_queue, on_close=dispatcher.close{size_of}
     ) as processor:
         async for event in events:
             await processor.add(event)
 """
+_SIZE_OF = ",\n        size_of=lambda event: len(event.to_json()),  # its bytes, as your call counts them"
 _RECORDS = ("BatchPolicy", "ThrottlePolicy", "RateLimit", "DeliveryPolicy", "Retry", "ServiceModel")
 
 
@@ -38,7 +39,8 @@ def to_python(settings: Settings) -> str:
     """
     records = {"batch": settings.batch, "throttle": settings.throttle, "delivery": settings.delivery}
     sources = {name: _prefixed(repr(record)) for name, record in records.items()}
-    return _PROGRAM.format(**sources)
+    counts_bytes = settings.batch.max_batch_bytes is not None
+    return _PROGRAM.format(**sources, size_of=_SIZE_OF if counts_bytes else "")
 
 
 def _prefixed(source: str) -> str:

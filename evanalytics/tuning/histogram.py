@@ -73,23 +73,20 @@ class Histogram:
         below = np.cumsum(self.counts)
         total = int(below[-1]) + self.lost
         places = np.searchsorted(below, [rank_of(quantile, total) for quantile in quantiles])
-        return [highest_of(int(place)) if place < _BINS else None for place in places]
-
-    def share_within(self, latency_ns: int) -> float:
-        """Return the share of events that are not later than this; never too high."""
-        whole_bins = _bins_of(np.array([latency_ns + 1]))[0]
-        return float(self.counts[:whole_bins].sum() / len(self))
+        highest = highest_of(np.minimum(places, _BINS - 1)).tolist()
+        return [value if place < _BINS else None for place, value in zip(places, highest, strict=True)]
 
 
-def highest_of(place: int) -> int:
-    """Return the highest value that falls into a bin.
+def highest_of(places: Int64Array) -> Int64Array:
+    """Return the highest value that falls into each of some bins.
 
     Example:
-        >>> highest_of(2_047), highest_of(2_048)
-        (2047, 2049)
+        >>> highest_of(np.array([2_047, 2_048])).tolist()
+        [2047, 2049]
     """
-    shift = max((place >> BITS) - 1, 0)
-    return ((place - (shift << BITS) + 1) << shift) - 1
+    shift = np.maximum((places >> BITS) - 1, 0)
+    highest: Int64Array = ((places - (shift << BITS) + 1) << shift) - 1
+    return highest
 
 
 def _bins_of(values: Int64Array) -> Int64Array:

@@ -93,7 +93,7 @@ class LiveMetrics:
         """
         counts = self.latencies.counts.reshape(-1, 2**_COARSER).sum(axis=1)
         (places,) = np.nonzero(counts)
-        highest = [highest_of(int((place + 1 << _COARSER) - 1)) / 1e6 for place in places]
+        highest = highest_of((places + 1 << _COARSER) - 1) / 1e6
         return pl.DataFrame({"up_to_ms": highest, "events": counts[places]}, schema=_LATENCY)
 
     def _now(self) -> _Second:

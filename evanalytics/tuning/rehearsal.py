@@ -16,6 +16,7 @@ from evanalytics.batching.processor import BatchProcessor
 from evanalytics.clock import Clock, ManualClock
 from evanalytics.delivery.dispatcher import Dispatcher, group_in_order
 from evanalytics.delivery.lane import RequestRecord
+from evanalytics.delivery.quantiles import latency_quantile_ns
 from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.delivery.simulation import Simulation
 from evanalytics.durations import duration_ns
@@ -59,8 +60,7 @@ class Rehearsal:
             "requests": (len(simulated.requests), len(self.calls)),
         }
         for quantile in _QUANTILES:
-            each = (_quantile_s(latency, quantile) for latency in (simulated.latency_ns, self.latency_ns))
-            one, other = each
+            one, other = (_quantile_s(run.latency_ns, quantile) for run in (simulated, self))
             pairs[f"p{quantile * 100:g} latency (s)"] = one, other
         rows = [(name, one, other) for name, (one, other) in pairs.items()]
         schema = {"metric": pl.String, "simulated": pl.Float64, "live": pl.Float64}
@@ -94,9 +94,19 @@ async def rehearse(events: AsyncIterator[Event], settings: Settings, *, clock: C
         raise TuningError("rehearse: max_batch_bytes needs events with known sizes; leave it out")
     stage = _Stage(settings, clock)
     acting = asyncio.ensure_future(stage.run(events))
+    try:
+        await _drive(clock, acting)
+        return await acting
+    finally:
+        acting.cancel()  # does nothing once it is done
+        await _drive(clock, acting)
+        await asyncio.wait([acting])
+
+
+async def _drive(clock: Clock, acting: asyncio.Future[Rehearsal]) -> None:
+    """Move a clock that others move by hand until the rehearsal is over."""
     while isinstance(clock, ManualClock) and not acting.done():
         await clock.advance_to_ns(clock.next_deadline_ns() or clock.monotonic_ns())
-    return await acting
 
 
 class _Stage:
@@ -130,12 +140,19 @@ class _Stage:
         )
 
     async def run(self, events: AsyncIterator[Event]) -> Rehearsal:
-        """Feed the events in; return once the last one is delivered or handed back."""
-        async for event in events:
-            self._arrived_ns.append(self._clock.monotonic_ns())
-            await self._processor.add(_Numbered(len(self._arrived_ns) - 1, event.type))
-        await self._clock.sleep_until_ns(self._clock.monotonic_ns() + self._interval_ns)
-        await self._processor.close()
+        """Feed the events in; return once the last one is delivered or handed back.
+
+        If they break off, or whoever waits is cancelled, what is under way is cut.
+        """
+        try:
+            async for event in events:
+                self._arrived_ns.append(self._clock.monotonic_ns())
+                await self._processor.add(_Numbered(len(self._arrived_ns) - 1, event.type))
+            await self._clock.sleep_until_ns(self._clock.monotonic_ns() + self._interval_ns)
+            await self._processor.close()
+        except BaseException:
+            await self._processor.close(timeout="0s")
+            raise
         finished = [self._finished_ns.get(number) for number in range(len(self._arrived_ns))]
         latency = pl.Series("latency_ns", finished, dtype=pl.Int64) - pl.Series(
             self._arrived_ns, dtype=pl.Int64
@@ -197,10 +214,8 @@ def rehearsal_speed(settings: Settings, *, shortest_wait: timedelta = timedelta(
 
 
 def _quantile_s(latency_ns: pl.Series, quantile: float) -> float | None:
-    """Return the quantile, events that were handed back being later than all others."""
-    rank = max(int(np.ceil(round(quantile * len(latency_ns), 6))), 1)
-    delivered = latency_ns.drop_nulls().sort()
-    return float(delivered[rank - 1]) / 1e9 if rank <= len(delivered) else None
+    found = latency_quantile_ns(latency_ns, quantile) if len(latency_ns) else None
+    return None if found is None else found / 1e9
 
 
 def _curve(latency_ns: pl.Series, points: int, run: str) -> pl.DataFrame:

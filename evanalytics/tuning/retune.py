@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, get_args
@@ -14,7 +15,7 @@ from evanalytics.batching.simulate import REASONS, Batches
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.exceptions import TuningError
 from evanalytics.throttling.policy import LimitKind, RateLimit
-from evanalytics.tuning.histogram import BITS, Histogram
+from evanalytics.tuning.histogram import Histogram, highest_of
 from evanalytics.tuning.metrics import Grouped, Metrics
 from evanalytics.tuning.settings import Settings
 
@@ -80,9 +81,7 @@ def latency_shares(histogram: Histogram) -> pl.DataFrame:
     total = int(below[-1]) + histogram.lost
     ranks = np.unique(np.maximum(np.ceil(_SHARES * below[-1]), 1)).astype(np.int64)
     places = np.unique(np.searchsorted(below, ranks)) if below[-1] else np.zeros(0, np.int64)
-    shift = np.maximum((places >> BITS) - 1, 0)
-    highest_ns = ((places - (shift << BITS) + 1) << shift) - 1
-    return pl.DataFrame({"latency_s": highest_ns / 1e9, "share": below[places] / max(total, 1)})
+    return pl.DataFrame({"latency_s": highest_of(places) / 1e9, "share": below[places] / max(total, 1)})
 
 
 def batch_sizes(batches: Batches) -> pl.DataFrame:
@@ -109,7 +108,7 @@ def with_rate(
         operation: Whose limit it is.
 
     Raises:
-        TuningError: There is no such limiter, or the rate is not above zero.
+        TuningError: There is no such limiter, or the rate is not above zero or, with a limit, endless.
 
     Example:
         >>> with_rate(Settings(), 0.3, "sliding_window").throttle.limit_of("publish")
@@ -117,22 +116,24 @@ def with_rate(
     """
     if limiter not in (*get_args(LimitKind), "none"):
         raise TuningError(f"limiter: needs one of {', '.join(get_args(LimitKind))} or none, got {limiter!r}")
-    if not per_second > 0:
-        raise TuningError(f"per_second: needs a rate above zero, got {per_second!r}")
-    operations = dict(settings.throttle.operations)
-    operations.pop(operation, None)
-    if limiter == "none":
-        throttle = replace(settings.throttle, default=None, operations=operations)
-    else:
-        rate = Fraction(f"{per_second:.6g}")
-        limit = RateLimit(rate.numerator, f"{rate.denominator}s", kind=limiter)
-        throttle = replace(settings.throttle, operations={**operations, operation: limit})
-    return Settings(settings.batch, throttle, settings.delivery)
+    is_endless = math.isinf(per_second) and limiter != "none"
+    if not per_second > 0 or is_endless:
+        raise TuningError(f"per_second: needs a rate above zero and not endless, got {per_second!r}")
+    limit = None if limiter == "none" else _limit(per_second, limiter)
+    before = settings.throttle
+    others = {name: other for name, other in before.operations.items() if name != operation}
+    own = {} if limit == before.default else {operation: limit}
+    return Settings(settings.batch, replace(before, operations=others | own), settings.delivery)
 
 
 def rate_of(settings: Settings, *, operation: str = "publish") -> tuple[float, Limiter]:
     """Return an operation's requests per second and its kind of limit; (inf, "none") without one."""
     limit = settings.throttle.limit_of(operation)
     if limit is None:
-        return float("inf"), "none"
+        return math.inf, "none"
     return limit.max_requests * 1e9 / limit.per_ns, limit.kind
+
+
+def _limit(per_second: float, kind: LimitKind) -> RateLimit:
+    rate = Fraction(f"{per_second:.6g}")
+    return RateLimit(rate.numerator, f"{rate.denominator}s", kind=kind)

@@ -46,6 +46,32 @@ class Later:
             self._run()
 
 
+class StatusLine(ipywidgets.HTML):  # type: ignore[misc]
+    """A line that says what is going on or what came of it; several may write on it."""
+
+    value: str
+
+    def __init__(self) -> None:
+        """Say nothing yet."""
+        super().__init__()
+        self._writing = threading.Lock()
+
+    def say(self, text: str, *, is_busy: bool = False, instead_of: str | None = None) -> str:
+        """Show a text, and return what to give as `instead_of` to go on from it.
+
+        Args:
+            text: What to say; an empty one clears the line.
+            is_busy: Whether something is still going on.
+            instead_of: Write only if this is still what stands there, or nothing does: what somebody
+                else has said since then stays.
+        """
+        with self._writing:
+            if instead_of is not None and self.value not in (instead_of, ""):
+                return instead_of
+            self.value = sentence(text, is_busy=is_busy) if text else ""
+            return self.value
+
+
 class Task:
     """Does something long in a thread, its button disabled, while a line says for how long already."""
 
@@ -55,7 +81,7 @@ class Task:
         action: Callable[[], object],
         button: ipywidgets.Button,
         *,
-        status: ipywidgets.HTML,
+        status: StatusLine,
         notice: Notice,
     ) -> None:
         """Prepare it; an error of the action becomes a sentence in the notice."""
@@ -65,13 +91,14 @@ class Task:
         self._status = status
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._act, daemon=True)
+        self._clock = threading.Thread(target=self._tell, daemon=True)
 
     def start(self) -> None:
         """Begin, unless the button says that it is under way already."""
         self._button.disabled = True
-        self._status.value = self._progress = sentence(self._doing + " …", is_busy=True)
+        self._said = self._status.say(f"{self._doing} …", is_busy=True)
+        self._clock.start()
         self._thread.start()
-        threading.Thread(target=self._tell, daemon=True).start()
 
     def join(self) -> None:
         """Return once it is done."""
@@ -82,15 +109,16 @@ class Task:
             self._run()
         finally:
             self._is_over.set()
-            if self._status.value == self._progress:  # nothing was said about the result
-                self._status.value = ""
+            self._clock.join()
+            self._status.say("", instead_of=self._said)  # nothing was said about the result
             self._button.disabled = False
 
     def _tell(self) -> None:
         began = time.monotonic()
         while not self._is_over.wait(1):
             seconds = time.monotonic() - began
-            self._status.value = self._progress = sentence(f"{self._doing} … {seconds:.0f} s", is_busy=True)
+            text = f"{self._doing} … {seconds:.0f} s"
+            self._said = self._status.say(text, is_busy=True, instead_of=self._said)
 
 
 def sentence(text: str, *, is_busy: bool = False) -> str:

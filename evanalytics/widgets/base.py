@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,25 @@ def on_change(
     control.observe(lambda change: run(change["new"]), names=name)
 
 
+def spoken(text: str, more: str) -> str:
+    """Return a description as HTML that shows a text, and that screen readers read with more words behind it.
+
+    For controls with `description_allow_html`.
+    """
+    return f"{html.escape(text)}<span class='ev-spoken'> {html.escape(more)}</span>"
+
+
 def labelled_button(text: str, hint: str) -> ipywidgets.Button:
     """Return a button in the widgets' look; the hint says what it does."""
     return ipywidgets.Button(description=text, tooltip=hint).add_class("ev-button")
+
+
+def replace_children(box: ipywidgets.Box, children: Sequence[ipywidgets.Widget]) -> None:
+    """Put other widgets into a box, and close those that are there no longer: nothing else does that."""
+    gone = [child for child in box.children if child not in children]
+    box.children = children
+    for child in gone:
+        _close(child)
 
 
 def told(error: Exception) -> str:
@@ -88,6 +104,15 @@ def reason(error: Exception) -> str:
 def alert(text: str) -> str:
     """Return a sentence as HTML that stands out, and that screen readers announce."""
     return f"<p class='ev-notice' role='alert'>{html.escape(text)}</p>"
+
+
+def _close(widget: ipywidgets.Widget) -> None:
+    """Close a widget and what is part of it."""
+    parts = [*getattr(widget, "children", ()), *(getattr(widget, name, None) for name in ("layout", "style"))]
+    for part in parts:
+        if isinstance(part, ipywidgets.Widget):
+            _close(part)
+    widget.close()
 
 
 def is_strict() -> bool:

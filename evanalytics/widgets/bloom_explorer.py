@@ -23,7 +23,7 @@ from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import ID, TS
 from evanalytics.plots.bloom_boards import live_board, live_figure, race_board, race_figure
 from evanalytics.plots.panel import Board
-from evanalytics.widgets.background import Later, Task
+from evanalytics.widgets.background import Later, StatusLine, Task
 from evanalytics.widgets.base import Notice, guarded, on_change
 from evanalytics.widgets.bloom_controls import (
     LOADS,
@@ -139,12 +139,13 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def compare(self, ids: int | None = None) -> pl.DataFrame:
         """Measure memory and time beside a set and a semi join, with so many ids or the slider's capacity."""
-        count = min(ids or self._plan.capacity, _MOST_RACED)
+        plan = self._plan
+        count = min(ids or plan.capacity, _MOST_RACED)
         present = random_ids(count, seed=1)
         asked = pl.concat([present.head(count // 2), random_ids(count - count // 2, seed=2)])
-        found = compare_with_exact(present, asked, error_rate=self._plan.error_rate)
+        found = compare_with_exact(present, asked, error_rate=plan.error_rate)
         with self._lock:
-            self.comparison, self._raced = found, (count, self._plan.error_rate)
+            self.comparison, self._raced = found, (plan.capacity, plan.error_rate)
             self.race.board = race_board(found)
         return found
 
@@ -156,7 +157,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         super().close()
 
     def _build(self) -> None:
-        self.notice, self._told, self._status = Notice(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.notice, self._told, self._status = Notice(), ipywidgets.HTML(), StatusLine()
         self._later = Later(self._follow, self.notice)
         self.race_button = ipywidgets.Button(
             description="Measure time and memory", tooltip="Measuring time and memory at this capacity"
@@ -167,7 +168,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         board, empty = self._board(), race_board(self.comparison)
         self.figure = BoardFigure(live_figure(board), board)
         self.race = BoardFigure(race_figure(empty), empty)
-        self._raced = (0, 0.0)
+        self._raced = (0, 0.0)  # with which capacity and error rate
         self._tell()
         buttons = ipywidgets.HBox([self.race_button, self.reset_button]).add_class("ev-actions")
         self.children = [
@@ -227,9 +228,9 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
 
     def _follow(self) -> None:
         self._fill()
-        wanted = (min(self._plan.capacity, _MOST_RACED_AT_ONCE), self._plan.error_rate)
-        if len(self._steps) == len(LOADS) and self._raced != wanted:
-            self.compare(wanted[0])
+        plan = self._plan
+        if len(self._steps) == len(LOADS) and self._raced != (plan.capacity, plan.error_rate):
+            self.compare(min(plan.capacity, _MOST_RACED_AT_ONCE))
 
     def _fill(self) -> None:
         """Fill a filter of the shape that is shown, unless that was done, and draw what is measured."""

@@ -22,8 +22,8 @@ from evanalytics.logs.log import EventLog
 from evanalytics.plots.filters import editor_board, waterfall_figure
 from evanalytics.plots.panel import Board
 from evanalytics.widgets.arrow_keys import ArrowKeys
-from evanalytics.widgets.background import Later, Task, sentence
-from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change
+from evanalytics.widgets.background import Later, StatusLine, Task
+from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children
 from evanalytics.widgets.figure_box import FigureBox
 from evanalytics.widgets.figures import BoardFigure
 from evanalytics.widgets.files import files_html
@@ -143,7 +143,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         self.explain = labelled_button("Explain", "Say what each condition does and costs")
         actions = ipywidgets.HBox([self.joined, self.add, self.reset, self.explain]).add_class("ev-actions")
         self._conditions = ipywidgets.VBox()
-        self._status = ipywidgets.HTML()
+        self._status = StatusLine()
         self.document = ipywidgets.Textarea(
             description="filter document (JSON)", continuous_update=False, rows=9
         )
@@ -183,12 +183,12 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         with self._lock:
             taken = {row.path.value for row in self.rows}
             path = next((path for path in self.facets if path not in taken), next(iter(self.facets)))
-            self._conditions.children = (*self.rows, self._row(beginning(self.facets[path])))
+            replace_children(self._conditions, [*self.rows, self._row(beginning(self.facets[path]))])
             self._compose()
 
     def _remove(self, row: ConditionRow) -> None:
         with self._lock:
-            self._conditions.children = [other for other in self.rows if other is not row]
+            replace_children(self._conditions, [other for other in self.rows if other is not row])
             self._compose()
 
     def _compose(self) -> None:
@@ -222,7 +222,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
     def _tell(self, remark: str) -> None:
         """Draw and say how many events match."""
         self.figure.board = self._board(f"{self._total:,} events · {remark}")
-        self._status.value = sentence(count_text(self.count, self._total))
+        self._status.say(count_text(self.count, self._total))
 
     def _board(self, remark: str = "") -> Board:
         found = self.explanation
@@ -246,10 +246,10 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         with self._quiet():
             if parts is None:
                 note = ipywidgets.HTML(f"<p class='ev-hint'>{_MORE}</p>")
-                self._conditions.children = [note]
+                replace_children(self._conditions, [note])
                 return
             conditions, self.joined.value = parts
-            self._conditions.children = [self._row(condition) for condition in conditions]
+            replace_children(self._conditions, [self._row(condition) for condition in conditions])
 
     def _row(self, condition: Condition) -> ConditionRow:
         return ConditionRow(

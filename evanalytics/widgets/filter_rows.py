@@ -8,7 +8,7 @@ import ipywidgets
 
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
-from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change
+from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children, spoken
 from evanalytics.widgets.filter_values import Facet, beginning, values_of
 
 _PATH_LENGTH = 48
@@ -45,14 +45,15 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         """
         self._facets, self._changed, self._notice = facets, changed, notice
         self._is_setting = False
-        self.negated = ipywidgets.Checkbox(value=condition.negated, description="not", indent=False)
+        self.negated = ipywidgets.Checkbox(value=condition.negated, indent=False)
         self.path = ipywidgets.Dropdown(
             options=[(_listed(facet), path) for path, facet in facets.items()],
             value=condition.path,
-            description="field",
+            description_allow_html=True,
         )
-        self.how = ipywidgets.Dropdown(description="is asked", options=self._hows(), value=condition.how)
-        self.remove = labelled_button("Remove", "Take this condition away")
+        self.how = ipywidgets.Dropdown(options=self._hows(), value=condition.how, description_allow_html=True)
+        self.remove = labelled_button("", "Take this condition away")
+        self._name()
         self.body = ipywidgets.VBox()
         head = ipywidgets.HBox([self.negated, self.path, self.how, self.remove]).add_class("ev-actions")
         super().__init__([head, self.body])
@@ -85,7 +86,17 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
     def _hows(self) -> tuple[How, ...]:
         return HOWS[self._facet["kind"]]
 
+    def _name(self) -> None:
+        """Say in each control's name whose it is: rows look alike to who hears them."""
+        path = shorten(self.path.value, _PATH_LENGTH)
+        self.negated.description, self.remove.description = (
+            f"not\n{path}",
+            f"Remove\n{path}",
+        )  # line 1 is seen
+        self.path.description, self.how.description = spoken("field", path), spoken("is asked", path)
+
     def _change_path(self, _path: str) -> None:
+        self._name()
         self._is_setting = True
         try:
             self.how.options = self._hows()
@@ -103,7 +114,7 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
     def _fill(self, condition: Condition) -> None:
         """Build the control of the values and put it where the condition is."""
         self._values = values_of(self._facet, condition)
-        self.body.children = self._values.controls
+        replace_children(self.body, self._values.controls)
         for control, trait in self._values.watched:
             on_change(control, lambda _: self._changed(), self._notice, name=trait)
 

@@ -12,6 +12,7 @@ import ipywidgets
 from evanalytics.exceptions import FilterError
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
+from evanalytics.widgets.base import spoken
 from evanalytics.widgets.controls import Slider, Tally, stand_at
 from evanalytics.widgets.timeline import Timeline
 
@@ -27,7 +28,7 @@ _NUMBER = "{:,.6g}".format
 def beginning(facet: Facet, how: How | None = None) -> Condition:
     """Return the condition with which a new row begins: everything that has a value there."""
     chosen = how or HOWS[facet["kind"]][0]
-    middle = facet["quantiles"][len(facet["quantiles"]) // 2] if facet["quantiles"] else 0
+    middle = _number(facet["quantiles"][len(facet["quantiles"]) // 2]) if facet["quantiles"] else 0
     values: dict[str, Any] = {
         "one of": tuple(_decoded(text, facet) for text in facet["values"]),
         "between": (None, None),
@@ -99,7 +100,10 @@ class _Choice(Values):
 
 
 class _Range(Values):
-    """A lowest and a highest number, or one of the two; the stops are the path's quantiles."""
+    """A lowest and a highest number, or one of the two; the stops are the path's quantiles.
+
+    A bound stays as it was given until its slider is moved.
+    """
 
     def __init__(self, facet: Facet, condition: Condition) -> None:
         self._stops = sorted(set(facet["quantiles"])) or [0.0]
@@ -109,23 +113,27 @@ class _Range(Values):
         else:
             pairs = [(condition.how, condition.value, self._stops[0])]
         self.sliders = [self._slider(name, facet, at, end) for name, at, end in pairs]
+        self._given = [(slider.value, at) for slider, (_, at, _) in zip(self.sliders, pairs, strict=True)]
         self._is_pair = condition.how == "between"
         self.controls, self.watched = tuple(self.sliders), [(slider, "value") for slider in self.sliders]
 
     def read(self) -> Any:
-        values = [self._number(slider.value) for slider in self.sliders]
-        if not self._is_pair:
-            return values[0]
-        low, high = values
-        return (None if low <= self._stops[0] else low, None if high >= self._stops[-1] else high)
+        values = [
+            bound if slider.value == stood else self._moved(slider)
+            for slider, (stood, bound) in zip(self.sliders, self._given, strict=True)
+        ]
+        return tuple(values) if self._is_pair else values[0]
+
+    def _moved(self, slider: Slider) -> float | None:
+        """Return what a slider says; at the outer end of a pair there is no bound."""
+        value, is_lowest = slider.value, slider is self.sliders[0]
+        is_outside = value <= self._stops[0] if is_lowest else value >= self._stops[-1]
+        return None if self._is_pair and is_outside else _number(value)
 
     def _slider(self, name: str, facet: Facet, at: float | None, end: float) -> Slider:
         slider = Slider(name, stops=self._stops, value=end, unit=f"({facet['path']})", text=_NUMBER)
         stand_at(slider, end if at is None else float(at))
         return slider
-
-    def _number(self, value: float) -> float:
-        return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 class _Text(Values):
@@ -137,7 +145,8 @@ class _Text(Values):
         hint = 'JSON, such as 5, true or "text"' if self._is_json else ""
         self.text = ipywidgets.Text(
             value=value,
-            description="value",
+            description=spoken("value", shorten(facet["path"], _VALUE_LENGTH)),
+            description_allow_html=True,
             placeholder=hint,
             continuous_update=not self._is_json and condition.how != "matches",
         )
@@ -155,7 +164,7 @@ class _Text(Values):
 
 
 class _Time(Values):
-    """A stretch of time."""
+    """A stretch of time; an end stays as it was given until it is moved."""
 
     def __init__(self, facet: Facet, condition: Condition) -> None:
         start_us, end_us = int(facet["quantiles"][0]), int(facet["quantiles"][-1]) + 1
@@ -163,18 +172,23 @@ class _Time(Values):
         low, high = condition.value
         start, end = start_us if low is None else _us(low), end_us if high is None else _us(high)
         self.timeline.value = (start, end)
+        self._given = self.timeline.value, condition.value
         self.controls, self.watched = (self.timeline,), [(self.timeline, "value")]
 
     def read(self) -> tuple[datetime | None, datetime | None]:
-        start, end = self.timeline.value
-        return (
-            None if start <= self.timeline.start_us else _EPOCH + timedelta(microseconds=start),
-            None if end >= self.timeline.end_us else _EPOCH + timedelta(microseconds=end),
-        )
+        (start, end), (stood, given) = self.timeline.value, self._given
+        low = None if start <= self.timeline.start_us else _EPOCH + timedelta(microseconds=start)
+        high = None if end >= self.timeline.end_us else _EPOCH + timedelta(microseconds=end)
+        return (given[0] if start == stood[0] else low, given[1] if end == stood[1] else high)
 
 
 def _decoded(text: str, facet: Facet) -> Any:
     return text == "true" if facet["dtype"] == "Boolean" else text
+
+
+def _number(value: float) -> float:
+    """Return a number without a fraction as a whole one."""
+    return int(value) if abs(value) < _EXACT and value == int(value) else value
 
 
 def _text(value: Any) -> str:

@@ -12,16 +12,16 @@ from typing import Any
 import ipywidgets
 
 from evanalytics.delivery.arrivals import Arrivals
-from evanalytics.exceptions import EvAnalyticsError
+from evanalytics.exceptions import EvAnalyticsError, TuningError
 from evanalytics.logs.log import EventLog
 from evanalytics.plots.panel import Board
 from evanalytics.plots.tuner_boards import live_figure
-from evanalytics.tuning.explore import constraints_of, latency_goal_s
+from evanalytics.tuning.explore import constraints_of, latency_goal
 from evanalytics.tuning.recommend import Recommendation, recommend
 from evanalytics.tuning.retune import Retuned, with_rate
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.warm_up import warm_up
-from evanalytics.widgets.background import Later, Task, sentence
+from evanalytics.widgets.background import Later, StatusLine, Task
 from evanalytics.widgets.base import Notice, guarded, on_change
 from evanalytics.widgets.figures import BoardFigure
 from evanalytics.widgets.timeline import Timeline
@@ -78,7 +78,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         self._is_setting = False
         self._begin = self._settings = settings or _START
         self._begin_goal = goal
-        self._goal_s = latency_goal_s(goal)
+        self._goal = latency_goal(goal)
         self._traffic = Traffic(Arrivals.of_log(log), self._settings)
         self._pinned: tuple[Settings, Retuned] | None = None
         self.task: Task | None = None
@@ -96,6 +96,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         with self._lock:
             self._traffic.change(self.actions.traffic.value, settings)
             self._traffic.cut(*self.timeline.value)
+            self.details.recommendation = None  # it was made for the service before
             self._set(settings)
 
     @property
@@ -107,7 +108,8 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         """Set the sliders to the fewest requests that keep to the goal, and return what was found.
 
         Raises:
-            TuningError: The goal cannot be read, or nothing keeps to it.
+            TuningError: The goal cannot be read, nothing keeps to it, or the traffic, the stretch or a
+                limit changed meanwhile.
         """
         if goal is not None:
             self.actions.goal.value = goal
@@ -115,9 +117,11 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         wanted = constraints_of(self.actions.goal.value)
         found = recommend(situation.arrivals, "requests", wanted, base=situation.settings, progress=False)
         with self._lock:
+            if not situation.is_like(self._situation()):
+                raise TuningError("recommend: traffic, stretch or limits changed meanwhile; ask again")
             self.details.recommendation = found
             self._set(Settings(found.settings.batch, found.settings.throttle, self._settings.delivery))
-        self._status.value = sentence(str(found))
+        self._status.say(str(found))
         return found
 
     def show_details(self, *, with_map: bool = True) -> None:
@@ -149,7 +153,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         self.knobs = Knobs()
         self.actions = Actions(self.knobs.limiter, goal)
         self.knobs.show(self._settings)
-        self._table, self._status, self.export = (ipywidgets.HTML() for _ in range(3))
+        self._table, self._status, self.export = ipywidgets.HTML(), StatusLine(), ipywidgets.HTML()
         self.export.add_class("ev-export").add_class("ev")
         board = self._measure()
         self.figure = BoardFigure(live_figure(board), board)
@@ -227,7 +231,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
 
     def _change_goal(self, goal: str) -> None:
         with self._lock:
-            self._goal_s = latency_goal_s(goal)
+            self._goal = latency_goal(goal)
             self._redraw()
 
     def _pin(self) -> None:
@@ -239,11 +243,12 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
     def _reset(self) -> None:
         with self._lock:
             self._pinned = None
-            self.actions.pin.description, self._status.value = "Pin", ""
+            self.actions.pin.description = "Pin"
+            self._status.say("")
             with self._quiet():
                 self.actions.traffic.value, self.actions.goal.value = AS_IT_WAS, self._begin_goal
                 self.timeline.reset()
-            self._set(self._begin)
+            self.settings = self._begin
 
     def _toggle_export(self) -> None:
         is_shown = bool(self.export.value)
@@ -271,7 +276,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
     def _measure(self) -> Board:
         """Return the upper pictures of what the controls say."""
         pinned = None if self._pinned is None else self._pinned[1]
-        self._shown, board = self._traffic.draw(self._settings, pinned, self._goal_s)
+        self._shown, board = self._traffic.draw(self._settings, pinned, self._goal.most_s)
         return board
 
     def _write(self) -> None:
@@ -279,16 +284,14 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         rows = {"now": (self._settings, self.metrics)}
         if self._pinned is not None:
             rows["pinned"] = (self._pinned[0], self._pinned[1].metrics.to_dict())
-        self._table.value = metrics_table(rows, self._goal_s)
+        self._table.value = metrics_table(rows, self._goal)
         if self.export.value:
             self.export.value = export_html(self._settings)
 
     def _situation(self) -> Situation:
         with self._lock:
             row = {**self._settings.knobs(), **self.metrics}
-            return Situation(
-                self._traffic.arrivals, self._traffic.effective(self._settings), row, self._goal_s
-            )
+            return Situation(self._traffic.arrivals, self._traffic.effective(self._settings), row, self._goal)
 
     def _follow(self) -> None:
         events = len(self._traffic.arrivals)

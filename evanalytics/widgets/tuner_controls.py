@@ -10,7 +10,8 @@ import ipywidgets
 
 from evanalytics.durations import duration_us, format_duration
 from evanalytics.throttling.policy import LimitKind
-from evanalytics.tuning.constraints import format_ns
+from evanalytics.tuning.constraints import format_ns, metric_name
+from evanalytics.tuning.explore import LatencyGoal
 from evanalytics.tuning.export import to_python
 from evanalytics.tuning.retune import rate_of
 from evanalytics.tuning.settings import Settings
@@ -30,7 +31,7 @@ class Knobs(ipywidgets.VBox):  # type: ignore[misc]
     Attributes:
         size: Max batch size, in events.
         interval: Flush interval, in seconds.
-        rate: Rate limit, in requests per second.
+        rate: Rate limit, in requests per second, or in events where these pay the tokens.
         in_flight: Max in flight, in requests.
         limiter: How the limit counts, or "none".
     """
@@ -54,6 +55,7 @@ class Knobs(ipywidgets.VBox):  # type: ignore[misc]
         stand_at(self.in_flight, settings.delivery.max_in_flight or _NO_BOUND)
         if limiter != "none":
             stand_at(self.rate, float(f"{per_second:.6g}"))
+        self.rate.unit = f"{settings.throttle.tokens_per}s/s"
         self.limiter.value = limiter
         self.rate.disabled = limiter == "none"
 
@@ -102,15 +104,16 @@ def limits_text(settings: Settings) -> str:
     """Return how fast and how many at once, in a few words."""
     per_second, limiter = rate_of(settings)
     slots = settings.delivery.max_in_flight
-    rate = "no limit" if limiter == "none" else f"{per_second:,.6g}/s"
+    tokens = " events" if settings.throttle.tokens_per == "event" else ""
+    rate = "no limit" if limiter == "none" else f"{per_second:,.6g}{tokens}/s"
     return f"{rate} · {'any number' if slots is None else slots} in flight"
 
 
-def metrics_table(rows: Mapping[str, tuple[Settings, Mapping[str, Any]]], goal_s: float | None) -> str:
+def metrics_table(rows: Mapping[str, tuple[Settings, Mapping[str, Any]]], goal: LatencyGoal) -> str:
     """Return settings and their metrics as an HTML table, one row for each name."""
-    heads = ("", "settings", "requests", "per event", "p50", "p99", "max", "handed back")
+    heads = ("", "settings", "requests", "per event", *map(metric_name, goal.beside), "handed back")
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
-    body = "".join(_row(name, settings, numbers, goal_s) for name, (settings, numbers) in rows.items())
+    body = "".join(_row(name, settings, numbers, goal) for name, (settings, numbers) in rows.items())
     return f"<table class='ev-figures'><tr>{head}</tr>{body}</table>"
 
 
@@ -119,19 +122,20 @@ def export_html(settings: Settings) -> str:
     return files_html({"settings.json": settings.to_json(), "settings.py": to_python(settings)})
 
 
-def _row(name: str, settings: Settings, numbers: Mapping[str, Any], goal_s: float | None) -> str:
-    p99 = numbers["p99_ns"]
-    misses = goal_s is not None and (p99 is None or p99 > goal_s * 1e9)
+def _row(name: str, settings: Settings, numbers: Mapping[str, Any], goal: LatencyGoal) -> str:
     cells = [
         f"<td>{settings_text(settings)}</td>",
         f"<td>{numbers['requests']:,}</td>",
         f"<td>{numbers['requests'] / numbers['events']:.3f}</td>",
-        f"<td>{format_ns(numbers['p50_ns'])}</td>",
-        f"<td{' class=ev-misses' if misses else ''}>{format_ns(p99)}</td>",
-        f"<td>{format_ns(numbers['max_ns'])}</td>",
+        *(_latency(column, numbers[column], goal) for column in goal.beside),
         f"<td>{numbers['handed_back']:,}</td>",
     ]
     return f"<tr><th scope='row'>{html.escape(name)}</th>{''.join(cells)}</tr>"
+
+
+def _latency(column: str, value: int | None, goal: LatencyGoal) -> str:
+    misses = column == goal.column and goal.is_missed_by(value)
+    return f"<td{' class=ev-misses' if misses else ''}>{format_ns(value)}</td>"
 
 
 def _whole(low: int, high: int) -> list[float]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.plots.tuner_boards import details_board, details_figure
-from evanalytics.tuning.explore import Explanation, explain, map_settings
+from evanalytics.tuning.explore import Explanation, LatencyGoal, explain, map_settings
 from evanalytics.tuning.pareto import pareto_front
 from evanalytics.tuning.recommend import Recommendation
 from evanalytics.tuning.retune import rate_of
@@ -44,13 +44,22 @@ class Situation:
         arrivals: The events.
         settings: The setting, with the service of the traffic that was chosen.
         row: Its knobs and metrics.
-        goal_s: The latency not to exceed, if there is one.
+        goal: The latency by which settings are judged.
     """
 
     arrivals: Arrivals
     settings: Settings
     row: dict[str, Any]
-    goal_s: float | None
+    goal: LatencyGoal
+
+    @property
+    def given(self) -> Settings:
+        """The settings apart from batch size and flush interval, which are what is looked for."""
+        return self.settings.turned(max_batch_size=1, flush_interval="0s")
+
+    def is_like(self, other: Situation) -> bool:
+        """Return whether the two differ in batch size and flush interval at most."""
+        return self.arrivals is other.arrivals and self.given == other.given
 
 
 class Details:
@@ -67,8 +76,8 @@ class Details:
         self.grid = sweep([0], [], progress=False)
         self.recommendation: Recommendation | None = None
         self._lock = threading.Lock()
-        self._mapped: tuple[Arrivals, Settings] | None = None
-        self._map_title = "p99 latency"
+        self._mapped: Situation | None = None
+        self._mapped_at = ""
         self._explanation = Explanation(_NO_QUEUE, _NO_WAITS)
         board = details_board(
             queue=_NO_QUEUE, waits=_NO_WAITS, grid=self.grid, tried=self.grid, front=self.grid,
@@ -92,28 +101,27 @@ class Details:
             self._draw(situation, f"{len(situation.arrivals):,} events · {spent_ms:,.0f} ms")
 
     def _map(self, situation: Situation) -> None:
-        others = situation.settings.turned(max_batch_size=1, flush_interval="0s")  # the map turns these two
-        if self._mapped is None or self._mapped[0] is not situation.arrivals or self._mapped[1] != others:
+        if self._mapped is None or not situation.is_like(self._mapped):
             self.grid = map_settings(situation.arrivals, situation.settings)
-            self._mapped = situation.arrivals, others
-            self._map_title = f"p99 at {limits_text(situation.settings)}"
+            self._mapped = situation
+            self._mapped_at = limits_text(situation.settings)
 
     def _draw(self, situation: Situation, remark: str) -> None:
-        found = self.recommendation
+        found, goal = self.recommendation, situation.goal
         tried = self.grid if found is None else found.tried
-        front = pareto_front(tried) if found is None else found.front
         per_second, limiter = rate_of(situation.settings)
         self.figure.board = details_board(
             queue=self._explanation.queue,
             waits=self._explanation.waits,
             grid=self.grid,
             tried=tried,
-            front=front,
+            front=pareto_front(tried, latency=goal.column),
             current=situation.row,
             recommended=None if found is None else found.metrics,
-            goal_s=situation.goal_s,
+            latency=goal.column,
+            goal_s=goal.most_s,
             limit_per_second=None if limiter == "none" else per_second,
-            map_title=self._map_title,
+            mapped_at=self._mapped_at,
             remark=remark,
         )
 

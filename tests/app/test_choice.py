@@ -1,10 +1,11 @@
 """What the start page offers and accepts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from evanalytics.app.choice import checked_log, dashboards, folder_with_logs, logs_in
+from evanalytics.app.choice import checked_log, dashboards, folder_with_logs, is_folder, logs_in, typed_path
 from evanalytics.app.folder import FIRST
 from evanalytics.exceptions import LogNotFoundError, LogReadError
 
@@ -27,7 +28,7 @@ def test_only_logs_are_listed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(LogNotFoundError, match="name a folder with logs"):
+    with pytest.raises(LogNotFoundError, match="name another log or folder with logs"):
         logs_in(tmp_path / "nowhere")
 
 
@@ -44,6 +45,22 @@ def test_a_log_is_accepted_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x")
 
     assert checked_log(tmp_path / "a.csv") == str(tmp_path / "a.csv")
+
+
+def test_a_path_is_relative_to_the_folder_or_to_a_home(tmp_path: Path) -> None:
+    assert typed_path("a.csv", tmp_path) == tmp_path / "a.csv"
+    assert typed_path("~/a.csv", tmp_path) == Path.home() / "a.csv"
+
+
+def test_the_home_of_nobody_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LogNotFoundError, match=r"~nosuchuser/a\.csv: .*name another log"):
+        typed_path("~nosuchuser/a.csv", tmp_path)
+
+
+@pytest.mark.parametrize("look", [checked_log, is_folder])
+def test_a_path_that_cannot_be_looked_at_is_told(look: Callable[[Path], object], tmp_path: Path) -> None:
+    with pytest.raises(LogNotFoundError, match="name too long; name another log"):
+        look(tmp_path / ("x" * 5_000))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,10 @@ def test_the_shape_for_an_error_rate_is_found_again_by_its_bytes(error_rate, cap
     assert shape_within(shape.bytes, capacity) == shape
 
 
+def test_a_small_filter_for_many_ids_is_only_a_bad_one():
+    assert shape_within(1_000_000, 2_000_000_000) == SplitBlock(31_250)
+
+
 def test_a_filter_that_holds_less_costs_less():
     full, half = (dedupe_costs(DAY, capacity=1_000, held=held, sizes=[1_000]) for held in (None, 500))
 

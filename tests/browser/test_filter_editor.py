@@ -57,7 +57,7 @@ def test_a_quantile_is_chosen_by_keyboard(visit: Visit) -> None:
 def test_a_condition_is_negated_by_keyboard(visit: Visit) -> None:
     was = visit.said()
 
-    visit.page.get_by_role("checkbox", name="not").first.focus()
+    visit.page.get_by_role("checkbox", name="not type").focus()
     visit.page.keyboard.press("Space")
 
     visit.wait_for_another_than(was)
@@ -92,7 +92,7 @@ def test_the_explanation_and_the_tabs_follow(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("role", ["checkbox", "combobox", "button", "slider", "textbox"])
-def test_every_control_has_a_name(visit: Visit, role: str) -> None:
+def test_every_control_has_a_name_of_its_own(visit: Visit, role: str) -> None:
     write(visit, '{"type": "order.created", "data.total": {"$gte": 10}, "id": {"$regex": "^evt"}}')
     visit.page.get_by_label("at least, (data.total)").wait_for(timeout=PATIENCE_MS)
 
@@ -100,6 +100,7 @@ def test_every_control_has_a_name(visit: Visit, role: str) -> None:
 
     assert names
     assert all('"' in name for name in names)
+    assert len({name.splitlines()[0] for name in names}) == len(names)
 
 
 def test_nothing_was_asked_of_other_machines(visit: Visit) -> None:

@@ -54,17 +54,28 @@ def test_the_arrow_keys_move_a_slider_and_redraw_the_curve(page: Any) -> None:
 
 
 def test_the_numbers_follow(page: Any) -> None:
-    before = page.locator(".ev-figures").inner_text()
-
     page.get_by_label("max batch size, events").focus()
     page.keyboard.press("Home")
 
-    page.wait_for_function(
-        "before => document.querySelector('.ev-figures').innerText !== before",
-        arg=before,
-        timeout=PATIENCE_MS,
-    )
-    assert "20,000" in page.locator(".ev-figures").inner_text()
+    page.locator(".ev-figures").filter(has_text="20,000").wait_for(timeout=PATIENCE_MS)
+
+
+def test_a_drag_over_the_timeline_that_is_cut_off_changes_nothing(page: Any) -> None:
+    plot, told = page.locator(".ev-timeline-plot"), page.locator(".ev-timeline output")
+    before = told.inner_text()
+    box = plot.bounding_box()
+    middle = box["y"] + box["height"] / 2
+
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], middle)
+    assert told.inner_text() != before
+    plot.dispatch_event("pointercancel")
+    page.mouse.move(box["x"] + 0.7 * box["width"], middle)
+
+    assert told.inner_text() == before
+    page.mouse.up()
+    assert told.inner_text() == before
 
 
 def test_every_control_has_a_name(page: Any) -> None:

@@ -35,6 +35,10 @@ def event(data: Any = None, **attributes: Any) -> Event:
         ({"not": {"exact": {"source": "/shop/eu"}}}, False),
         ([{"exact": {"region": "eu"}}, {"exact": {"time": "2026-01-01T12:00:00Z"}}], True),
         ({"exact": {"subject": "x"}}, False),
+        ({"exact": {"specversion": "1.0"}}, True),
+        ({"exact": {"specversion": "0.3"}}, False),
+        ({"prefix": {"specversion": "1."}}, True),
+        ({"not": {"suffix": {"specversion": ".0"}}}, False),
     ],
 )
 def test_cloudevents(filters: Any, expected: bool) -> None:
@@ -97,6 +101,11 @@ def test_eventbridge_matchers(matchers: Any, value: Any, expected: bool) -> None
 )
 def test_eventbridge_on_a_field_that_is_not_there(matchers: Any, expected: bool) -> None:
     assert from_eventbridge({"detail": {"v": matchers}})(event({})) is expected
+
+
+def test_a_dot_in_the_name_of_a_field_is_refused() -> None:
+    with pytest.raises(FilterError, match=r"detail\.a\.b: 'a\.b': a field with a dot in its name"):
+        from_eventbridge({"detail": {"a.b": [1]}})
 
 
 def test_eventbridge_envelope_and_or() -> None:

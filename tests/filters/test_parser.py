@@ -1,6 +1,7 @@
 """Documents are read as MongoDB reads them; what is wrong is refused at its key."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -136,13 +137,33 @@ def test_refused_at_its_key(name: str) -> None:
         parse(document)  # type: ignore[arg-type]
 
 
-def test_depth_is_bounded() -> None:
+@pytest.mark.parametrize(
+    "deeper",
+    [
+        lambda document: {"$and": [document]},
+        lambda document: {"data.a": {"$elemMatch": {"$all": [{"$elemMatch": document}]}}},
+        lambda document: {"data.a": {"$not": document.get("data.a", {"$gt": 5})}},
+        lambda document: {"data.a": {"$elemMatch": document.get("data.a", {"$gt": 5})}},
+    ],
+    ids=["$and", "$all", "$not", "$elemMatch"],
+)
+def test_depth_is_bounded(deeper: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     document: dict[str, Any] = {"type": "a"}
-    for _ in range(100):
-        document = {"$and": [document]}
+    for _ in range(300):
+        document = deeper(document)
 
     with pytest.raises(FilterError, match="more than 40 deep"):
         parse(document)
+
+
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00+05:00", datetime(9999, 12, 31, 23, tzinfo=timezone(-timedelta(hours=5)))]
+)
+def test_an_instant_beyond_the_calendar_is_refused(value: object) -> None:
+    with pytest.raises(
+        FilterError, match=r"filter at time\.\$gt: .* is in none of the years 1 to 9999 in UTC"
+    ):
+        parse({"time": {"$gt": value}})
 
 
 def test_a_value_that_goes_round_in_circles_is_refused() -> None:

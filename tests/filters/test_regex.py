@@ -162,3 +162,12 @@ def test_word_boundaries_are_not_portable() -> None:
     assert not Regex("\\bfoo").is_portable
     assert found("\\bbar", "foo bar")
     assert found("\\bb", "éb")  # ASCII: é is no part of a word
+
+
+@pytest.mark.parametrize(("pattern", "text"), [(r"^c:\\z[0-9]$", r"c:\z5"), (r"^[\\z]+$", "zz")])
+def test_a_backslash_before_z_is_no_end(pattern: str, text: str) -> None:
+    assert found(pattern, text)
+
+
+def test_a_backslash_before_z_is_no_backslash_before_another_letter() -> None:
+    assert not found(r"\\z[0-9]", r"\Z5")

@@ -120,6 +120,27 @@ def test_cells_that_meet_the_goal_are_below_zero() -> None:
     assert np.array_equal(np.array(cells.z, dtype=float) <= 0, meets)
 
 
+def test_a_goal_on_another_latency_colours_the_map_by_that_one() -> None:
+    slow_at_last = GRID.with_columns(p99_ns=pl.lit(1), p99_9_ns=pl.lit(60_000_000_000))
+    figure = tradeoff.settings_map(slow_at_last, latency="p99_9_ns", goal_s=5)
+
+    assert min(value for row in figure.data[0].z for value in row) > 0
+    assert figure.data[0].customdata[0][0].startswith("p99.9 60 s")
+
+
+def test_a_map_without_a_goal_does_not_speak_of_one() -> None:
+    assert "goal" not in tradeoff.settings_map_panel(GRID).title
+    assert "goal" in tradeoff.settings_map_panel(GRID, goal_s=2).title
+
+
+def test_the_front_is_drawn_over_the_latency_of_the_goal() -> None:
+    panel = tradeoff.pareto_panel(GRID, pareto_front(GRID, latency="max_ns"), latency="max_ns")
+    front = next(trace for trace in panel.traces if trace["name"] == "front")
+
+    assert front["y"] == floats(pareto_front(GRID, latency="max_ns")["max_ns"] / 1e9)
+    assert panel.yaxis["title"]["text"] == "max latency"
+
+
 def test_settings_that_lost_events_leave_their_cell_empty() -> None:
     lost = GRID.with_columns(p99_ns=pl.lit(None, dtype=pl.Int64))
     cells = tradeoff.settings_map(lost).data[0]

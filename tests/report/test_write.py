@@ -212,6 +212,22 @@ def test_a_limit_that_is_given_is_kept() -> None:
     assert '"max_requests": 7' in page.text
 
 
+def test_no_limit_was_given_where_events_pay_the_tokens() -> None:
+    base = ev.Settings(throttle=ev.ThrottlePolicy(tokens_per="event"))
+
+    page = page_of(log_of([float(at) for at in range(50)]), base=base)
+
+    assert "A limit was given" not in page.text
+    assert "Not looked for: tokens are spent per event" in page.text
+
+
+def test_an_slo_on_another_latency_is_drawn_and_told_as_that_one() -> None:
+    page = page_of(log_of([float(at) for at in range(50)]), slo="p50 <= 1s")
+
+    assert "of 120 settings have a p50 within 1 s" in page.text
+    assert "p50 by batch size (rows) and flush interval (columns)" in page.text
+
+
 def test_an_slo_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(TuningError, match="constraint 'p99 < 2s': cannot be read"):
         ev.write_report(log_of([0.0]), tmp_path / "r.html", slo="p99 < 2s")

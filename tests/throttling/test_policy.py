@@ -89,6 +89,23 @@ def test_limits_cannot_be_changed_from_outside():
 
 def test_limit_of_another_type_is_refused_with_its_operation():
     with pytest.raises(
-        PolicyError, match=r"ThrottlePolicy\.operations\['query'\]: needs a RateLimit, got 20"
+        PolicyError, match=r"ThrottlePolicy\.operations\['query'\]: needs a RateLimit or None, got 20"
     ):
         ThrottlePolicy(operations={"query": 20})
+
+
+def test_an_operation_may_be_without_the_default_limit():
+    policy = ThrottlePolicy(RateLimit(1, "1s"), operations={"query": None})
+
+    assert (policy.limit_of("query"), policy.limit_of("publish")) == (None, RateLimit(1, "1s"))
+    assert ThrottlePolicy.from_json(policy.to_json()) == policy
+    assert (
+        repr(policy)
+        == "ThrottlePolicy(default=RateLimit(max_requests=1, per='1s'), operations={'query': None})"
+    )
+
+
+@pytest.mark.parametrize("operations", [[], None, "query"])
+def test_operations_that_are_no_mapping_are_refused(operations):
+    with pytest.raises(PolicyError, match=r"ThrottlePolicy\.operations: needs limits by operation"):
+        ThrottlePolicy.from_dict({"operations": operations})

@@ -7,10 +7,12 @@ import pytest
 from evanalytics.batching.policy import BatchPolicy
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.delivery.policy import DeliveryPolicy
+from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.delivery.simulate import simulate
 from evanalytics.exceptions import TuningError
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
 from evanalytics.tuning.advise import Advice, advise, busiest_second, least_limit
+from evanalytics.tuning.explore import LatencyGoal
 from evanalytics.tuning.retune import with_rate
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.sweep import sweep
@@ -66,7 +68,7 @@ def test_one_request_per_second_less_than_the_least_limit_misses_the_goal(advice
 
 def test_the_goal_is_written_as_constraints_are(advice: Advice) -> None:
     assert advice.goal == "p99 <= 2 s and max <= 60 s"
-    assert advice.goal_s == 2.0
+    assert advice.latency == LatencyGoal("p99_ns", 2_000 * MS)
 
 
 def test_a_goal_that_nothing_meets_leaves_the_map_and_a_reason() -> None:
@@ -105,6 +107,19 @@ def test_the_busiest_second_is_half_open() -> None:
     one_each = Settings(BatchPolicy(max_batch_size=1), delivery=DeliveryPolicy(max_in_flight=None))
 
     assert busiest_second(Arrivals.of_times([0, 999 * MS, 1_000 * MS, 1_500 * MS]), one_each) == 3
+
+
+def test_the_busiest_second_counts_retries() -> None:
+    arrivals = Arrivals.of_times(np.sort(np.random.default_rng(0).integers(0, 3_000 * MS, 300)))
+    failing = DeliveryPolicy(max_in_flight=None, service=ServiceModel(failure_rate=0.6))
+    free = Settings(BatchPolicy(max_batch_size=1), delivery=failing)
+    limited = with_rate(free, busiest_second(arrivals, free), "sliding_window")
+
+    latencies = [
+        simulate(arrivals, one.batch, one.throttle, one.delivery).latency_ns for one in (free, limited)
+    ]
+
+    assert latencies[0].equals(latencies[1])
 
 
 def test_the_least_limit_is_the_lowest_of_all_that_keep() -> None:

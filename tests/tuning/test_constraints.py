@@ -49,6 +49,13 @@ def test_a_constraint_reads_as_it_was_written():
     ]
 
 
+@pytest.mark.parametrize(
+    "text", ["p99 <= 1.999 s", "p99 <= 1.234567 s", "p50 <= 999.999 ms", "max <= 5,400 s"]
+)
+def test_a_bound_is_not_rounded(text):
+    assert str(Constraint.parse(text.replace(",", ""))) == text
+
+
 def test_latencies_are_shown_to_three_digits_with_a_fitting_unit():
     assert [format_ns(value) for value in (999, 1_500, 999_999_999, 12_345 * 10**9)] == [
         "999 ns",

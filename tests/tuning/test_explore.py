@@ -4,7 +4,7 @@ import pytest
 
 from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.exceptions import TuningError
-from evanalytics.tuning.explore import constraints_of, explain, latency_goal_s, map_settings
+from evanalytics.tuning.explore import LatencyGoal, constraints_of, explain, latency_goal, map_settings
 from evanalytics.tuning.settings import Settings
 
 ARRIVALS = Arrivals.of_times([number * 1_000_000 for number in range(300)])
@@ -36,4 +36,18 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
 
 
 def test_a_goal_without_a_latency_draws_no_line() -> None:
-    assert latency_goal_s("requests <= 5000") is None
+    assert latency_goal("requests <= 5000") == LatencyGoal("p99_ns", None)
+
+
+def test_a_goal_is_about_the_latency_that_it_names() -> None:
+    goal = latency_goal("requests <= 5000, p99.9 <= 5s")
+
+    assert (goal.name, goal.most_s) == ("p99.9", 5.0)
+    assert goal.beside == ("p50_ns", "p99_ns", "p99_9_ns", "max_ns")
+
+
+def test_lost_events_miss_every_bound() -> None:
+    goal = latency_goal("max <= 5s")
+
+    assert [goal.is_missed_by(late) for late in (5_000_000_000, 5_000_000_001, None)] == [False, True, True]
+    assert not LatencyGoal().is_missed_by(None)

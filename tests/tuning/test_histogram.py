@@ -40,17 +40,6 @@ def test_histograms_add_up():
     assert (len(both), both.lost, both.quantile_ns(0.75)) == (4, 1, 3)
 
 
-def test_the_share_within_a_bound_counts_lost_events_as_outside():
-    assert Histogram.of(np.array([5, 6, 7]), lost=1).share_within(6) == 0.5
-
-
-@given(latencies, st.integers(0, 2**62 - 2))
-def test_the_share_within_a_bound_is_never_too_high(values, bound):
-    exact = sum(value <= bound for value in values) / len(values)
-
-    assert Histogram.of(np.array(values, np.int64)).share_within(bound) <= exact
-
-
 def test_nothing_has_no_quantiles():
     with pytest.raises(SimulationError, match="there are no events"):
         Histogram.empty().quantile_ns(0.5)

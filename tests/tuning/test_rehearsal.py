@@ -1,16 +1,19 @@
 """The live classes in front of a modelled service do what the simulation says."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
 
 from evanalytics.batching.policy import BatchPolicy
-from evanalytics.clock import ManualClock
+from evanalytics.clock import Clock, ManualClock, SystemClock
 from evanalytics.delivery.policy import DeliveryPolicy, Retry, ServiceModel
 from evanalytics.delivery.simulate import simulate
 from evanalytics.delivery.simulation import Simulation
+from evanalytics.event import Event
 from evanalytics.exceptions import TuningError
 from evanalytics.logs.log import EventLog
 from evanalytics.replay import Replay
@@ -82,6 +85,64 @@ def test_batches_bounded_by_bytes_are_refused() -> None:
 def test_a_flush_interval_takes_a_tenth_of_a_second_of_the_wall() -> None:
     assert rehearsal_speed(Settings(BatchPolicy(flush_interval="5s"))) == 50
     assert rehearsal_speed(Settings(BatchPolicy(flush_interval="10ms"))) == 0.1
+
+
+async def broken() -> AsyncIterator[Event]:
+    yield Event(id="1", type="paid", source="shop", time=BEGIN)
+    raise ConnectionError("the source broke off")
+
+
+@pytest.mark.parametrize("clock", [ManualClock(), SystemClock()], ids=["by hand", "system"])
+def test_a_source_that_breaks_off_leaves_no_task_behind(clock: Clock) -> None:
+    slow = Settings(BatchPolicy(max_batch_size=1), delivery=DeliveryPolicy(service=ServiceModel(fixed="1h")))
+
+    async def run() -> int:
+        with pytest.raises(ConnectionError):
+            await rehearse(broken(), slow, clock=clock)
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 1
+
+
+@pytest.mark.parametrize("passes", [1, 20, 100, 300])
+def test_a_rehearsal_that_is_cancelled_leaves_no_task_behind(passes: int) -> None:
+    slow = Settings(
+        BatchPolicy(max_batch_size=1),
+        delivery=DeliveryPolicy(max_in_flight=2, service=ServiceModel(fixed="1h")),
+    )
+
+    async def run() -> int:
+        clock = ManualClock()
+        rehearsing = asyncio.ensure_future(rehearse(Replay(log(), clock=clock), slow, clock=clock))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        rehearsing.cancel()
+        await asyncio.wait([rehearsing])
+        assert rehearsing.cancelled()
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 1
+
+
+def test_exported_python_runs_with_batches_bounded_by_bytes() -> None:
+    made: dict[str, Any] = {}
+    exec(to_python(Settings(BatchPolicy(max_batch_bytes=1_000))), made)
+    sent: list[int] = []
+
+    async def send(events: list[Event]) -> None:
+        sent.append(len(events))
+
+    async def events() -> AsyncIterator[Event]:
+        for number in range(20):
+            yield Event(id=str(number), type="paid", source="shop", time=BEGIN)
+
+    made["send"] = send
+    asyncio.run(made["run"](events()))
+
+    assert sum(sent) == 20
+    assert len(sent) > 1
 
 
 def test_exported_python_makes_the_same_policies() -> None:

@@ -96,6 +96,21 @@ def test_no_limiter_takes_the_limit_away() -> None:
     assert rate_of(with_rate(limited, 1, "none")) == (float("inf"), "none")
 
 
+def test_what_rate_of_tells_can_be_given_back() -> None:
+    unlimited = Settings()
+
+    assert with_rate(unlimited, *rate_of(unlimited)) == unlimited
+
+
+def test_other_operations_keep_the_default_when_one_loses_its_limit() -> None:
+    default = RateLimit(1, "1s")
+    freed = with_rate(Settings(throttle=ThrottlePolicy(default)), 1, "none", operation="publish")
+
+    assert freed.throttle.limit_of("publish") is None
+    assert freed.throttle.limit_of("query") == default
+    assert Settings.from_json(freed.to_json()) == freed
+
+
 def test_other_operations_keep_their_limits() -> None:
     query = RateLimit(7, timedelta(seconds=2))
     settings = Settings(throttle=ThrottlePolicy(operations={"query": query}))
@@ -104,7 +119,13 @@ def test_other_operations_keep_their_limits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("per_second", "limiter", "message"), [(0, "none", "above zero"), (1, "leaky", "one of")]
+    ("per_second", "limiter", "message"),
+    [
+        (0, "none", "above zero"),
+        (1, "leaky", "one of"),
+        (float("inf"), "sliding_window", "not endless, got inf"),
+        (float("nan"), "sliding_window", "above zero"),
+    ],
 )
 def test_a_rate_that_makes_no_sense_is_refused(per_second: float, limiter: str, message: str) -> None:
     with pytest.raises(TuningError, match=message):

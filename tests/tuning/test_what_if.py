@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.exceptions import PolicyError, TuningError
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.what_if import PRESETS, Burst, flash_sale, retry_storm, slow_consumer, what_if
@@ -83,6 +84,13 @@ def test_a_flash_sale_comes_at_the_busiest_moment():
     assert settings == Settings()
     assert set(copies) == {1, 10}
     assert 40 < (copies == 10).sum() < 800
+
+
+def test_a_flash_sale_may_come_after_years():
+    day = 86_400 * S
+    arrivals = Arrivals.of_times([0, 100 * day, *[700 * day] * 5, 800 * day])
+
+    assert np.bincount(flash_sale(arrivals, Settings())[0].seq).tolist() == [1, 1, *[10] * 5, 1]
 
 
 def test_a_retry_storm_lets_calls_fail():

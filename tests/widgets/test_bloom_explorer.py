@@ -173,6 +173,16 @@ def test_the_button_measures_at_the_capacity_in_a_thread(explorer: BloomExplorer
     assert not explorer.race_button.disabled
 
 
+def test_moving_only_the_load_keeps_what_was_measured(explorer: BloomExplorer) -> None:
+    explorer._later.join()
+    explorer.compare(2_000)
+
+    explorer.turn(load=1.5)
+    explorer._later.join()
+
+    assert explorer.comparison["ids"].to_list() == [2_000] * 3
+
+
 def test_reset_puts_the_sliders_back(explorer: BloomExplorer) -> None:
     begin = explorer.plan
     explorer.turn(capacity=70_000, error_rate=0.2, load=2)

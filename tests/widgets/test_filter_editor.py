@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from ipywidgets import Widget
 
 from evanalytics.event import Event
 from evanalytics.exceptions import FilterError
@@ -106,6 +107,57 @@ def test_numbers_go_from_quantile_to_quantile(editor: FilterEditor) -> None:
     assert editor.count.events == 10
     assert low.stops[0] == 0
     assert low.stops[-1] == 59
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"data.n": {"$gte": -5, "$lte": 1_000_000}},
+        {"data.n": {"$gte": 0}},
+        {"data.n": {"$lt": 2**53 + 1}},
+        {"time": {"$gte": BEGIN - timedelta(days=9), "$lt": BEGIN + timedelta(days=9)}},
+        {"time": {"$gte": BEGIN + timedelta(days=9)}},
+    ],
+    ids=["beyond", "at the end", "beyond doubles", "beyond in time", "after all"],
+)
+def test_bounds_stay_while_another_control_is_moved(editor: FilterEditor, asked: dict[str, Any]) -> None:
+    editor.filter = {**asked, "type": "paid"}
+
+    editor.rows[1].negated.value = True
+
+    assert editor.filter == filter({**asked, "type": {"$ne": "paid"}})
+
+
+def test_one_bound_stays_while_the_other_is_moved(editor: FilterEditor) -> None:
+    editor.filter = {"data.n": {"$gte": -5, "$lte": 1_000_000}}
+
+    editor.rows[0].body.children[1].value = 20
+
+    assert editor.filter == filter({"data.n": {"$gte": -5, "$lte": 20}})
+
+
+def test_the_controls_of_a_row_are_named_by_its_path(editor: FilterEditor) -> None:
+    row = added(editor, "id", "is")
+    named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
+    assert all("id" in control.description for control in named)
+
+    row.path.value = "data.name"
+
+    named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
+    assert all("data.name" in control.description for control in named)
+    assert row.how.description == "is asked<span class='ev-spoken'> data.name</span>"
+    assert row.negated.description == "not\ndata.name"
+
+
+def test_rows_that_are_replaced_are_closed(editor: FilterEditor) -> None:
+    editor.filter = {"type": "paid", "data.n": {"$gte": 1}}
+    before = len(Widget.get_manager_state()["state"])
+
+    for number in range(5):
+        editor.filter = {"type": "paid", "data.n": {"$gte": number}}
+        added(editor, "id", "is").remove.click()
+
+    assert len(Widget.get_manager_state()["state"]) == before
 
 
 def test_an_end_of_the_range_is_no_bound(editor: FilterEditor) -> None:

@@ -1,20 +1,26 @@
 """The tuner: what its controls do to its figures, without a browser."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from evanalytics.delivery.policy import DeliveryPolicy
+from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.exceptions import PolicyError, TuningError
 from evanalytics.logs.log import EventLog
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
-from evanalytics.tuning.metrics import measure
+from evanalytics.tuning.explore import latency_goal
+from evanalytics.tuning.metrics import COLUMNS, measure
+from evanalytics.tuning.recommend import Recommendation, recommend
 from evanalytics.tuning.settings import Settings
 from evanalytics.widgets.tuner import Tuner
-from evanalytics.widgets.tuner_controls import settings_text
+from evanalytics.widgets.tuner_controls import metrics_table, settings_text
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -207,6 +213,44 @@ def test_reset_puts_everything_back(tuner: Tuner) -> None:
     assert curve(tuner, "pinned") == []
 
 
+def test_reset_brings_back_the_service_as_well() -> None:
+    tuner = Tuner(log())
+    metrics = tuner.metrics
+    tuner.settings = Settings(delivery=DeliveryPolicy(service=ServiceModel(fixed="9s")))
+    assert tuner.metrics != metrics
+
+    tuner.actions.reset.click()
+
+    assert tuner.metrics == metrics
+    tuner.close()
+
+
+@pytest.mark.parametrize("moved", ["stretch", "service", "slots"])
+def test_a_recommendation_for_what_is_shown_no_longer_is_dropped(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    moves = {
+        "stretch": (tuner.timeline, (tuner.timeline.start_us, tuner.timeline.start_us + 10**8)),
+        "service": (tuner.actions.traffic, "slow consumer"),
+        "slots": (tuner.knobs.in_flight, 3),
+    }
+
+    def recommend_while_somebody_moves_a_control(*arguments: Any, **options: Any) -> Recommendation:
+        found = recommend(*arguments, **options)
+        control, moves_to = moves[moved]
+        control.value = moves_to
+        return found
+
+    monkeypatch.setattr("evanalytics.widgets.tuner.recommend", recommend_while_somebody_moves_a_control)
+    batch = tuner.settings.batch
+
+    with pytest.raises(TuningError, match="changed meanwhile"):
+        tuner.recommend()
+
+    assert tuner.details.recommendation is None
+    assert tuner.settings.batch == batch
+
+
 def test_refused_settings_leave_everything_as_it_was() -> None:
     per_event = Settings(throttle=ThrottlePolicy(RateLimit(100, "1s"), tokens_per="event"))
     tuner = Tuner(log(), settings=per_event)
@@ -240,3 +284,24 @@ def test_a_log_without_events_is_refused() -> None:
 
 def test_settings_are_written_in_a_few_words() -> None:
     assert settings_text(Settings()) == "100 events · 5s · no limit · 8 in flight"
+
+
+@pytest.mark.parametrize(("goal", "missed"), [("p50 <= 1s", []), ("p99.9 <= 50s", ["60 s"])])
+def test_the_table_marks_the_latency_of_the_goal_alone(goal: str, missed: list[str]) -> None:
+    numbers = dict.fromkeys(COLUMNS, 1) | {"p99_ns": 4_000_000_000, "p99_9_ns": 60_000_000_000}
+
+    table = metrics_table({"now": (Settings(), numbers)}, latency_goal(goal))
+
+    assert re.findall("<td class=ev-misses>(.*?)</td>", table) == missed
+
+
+def test_the_rate_is_in_what_pays_the_tokens() -> None:
+    limit = RateLimit(100, "1s", kind="token_bucket")
+    tuner = Tuner(log(), settings=Settings(throttle=ThrottlePolicy(limit, tokens_per="event")))
+
+    assert tuner.knobs.rate.unit == "events/s"
+    assert "100 events/s" in settings_text(tuner.settings)
+    tuner.settings = Settings(throttle=ThrottlePolicy(limit))
+    assert tuner.knobs.rate.unit == "requests/s"
+    assert "100/s" in settings_text(tuner.settings)
+    tuner.close()

@@ -117,6 +117,10 @@ export default {
       if (moved > 0.003) send(value);
       else draw(); // a click changes nothing
     });
+    plot.addEventListener("pointercancel", () => {
+      anchor = null;
+      draw();
+    });
     plot.addEventListener("dblclick", () => send(bounds()));
 
     for (const name of ["label", "start_us", "end_us", "value"]) model.on(`change:${name}`, () => draw());
