@@ -15,18 +15,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import pyspark
-from pyspark.sql import SparkSession
 
 import evanalytics as ev
 from tests.spark.conftest import SETTINGS
 from tests.streams.seed_pipeline import order_analytics
 
 MASTER = "spark://127.0.0.1:7177"
-HOME = Path(pyspark.__file__).parent
 STAGE = 12
 """A worker is killed once a stage of this number runs."""
 
@@ -76,6 +73,10 @@ def session(master: str) -> Any:
     """Return a session on a master, or a Connect server's address as it is."""
     if master.startswith("sc://"):
         return master
+    from pyspark.sql import (
+        SparkSession,
+    )  # where PySpark is missing, this file is still looked at for doctests
+
     builder = SparkSession.builder.master(master).appName("evanalytics-cluster")
     settings = SETTINGS | {"spark.executor.memory": "1g", "spark.cores.max": "2", "spark.executor.cores": "1"}
     for name, value in settings.items():
@@ -85,7 +86,7 @@ def session(master: str) -> Any:
     return made
 
 
-def kill_once_busy(spark: SparkSession, victim: subprocess.Popen[bytes]) -> None:
+def kill_once_busy(spark: Any, victim: subprocess.Popen[bytes]) -> None:
     """Kill a worker with all that it has started, in the middle of a run."""
     tracker = spark.sparkContext.statusTracker()
     while not any(stage >= STAGE for stage in tracker.getActiveStageIds()):
@@ -108,7 +109,7 @@ def workers(*, start: bool) -> Iterator[list[subprocess.Popen[bytes]]]:
             [f"{deploy}.master.Master", "--host", host, "--port", port, "--webui-port", "0"],
             *([*worker, "-d", f"{folder}/{number}"] for number in range(2)),
         ]
-        environment = os.environ | {"SPARK_HOME": str(HOME), "SPARK_LOCAL_IP": host}
+        environment = os.environ | {"SPARK_HOME": str(_home()), "SPARK_LOCAL_IP": host}
         processes: list[subprocess.Popen[bytes]] = []
         try:
             processes.extend(_started(command, environment) for command in commands)
@@ -124,8 +125,15 @@ def workers(*, start: bool) -> Iterator[list[subprocess.Popen[bytes]]]:
 def _started(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start one of Spark's own programs, in a process group that can be killed together."""
     nowhere = subprocess.DEVNULL
-    program = [str(HOME / "bin" / "spark-class"), *command]
+    program = [str(_home() / "bin" / "spark-class"), *command]
     return subprocess.Popen(program, env=environment, start_new_session=True, stdout=nowhere, stderr=nowhere)
+
+
+def _home() -> Path:
+    """Return the folder of PySpark, which brings all of Spark."""
+    found = find_spec("pyspark")
+    assert found is not None and found.origin is not None, "install PySpark first: make test-spark"
+    return Path(found.origin).parent
 
 
 def say(text: str) -> None:
