@@ -132,7 +132,8 @@ def _started(command: list[str], environment: dict[str, str]) -> subprocess.Pope
 def _home() -> Path:
     """Return the folder of PySpark, which brings all of Spark."""
     found = find_spec("pyspark")
-    assert found is not None and found.origin is not None, "install PySpark first: make test-spark"
+    assert found is not None, "install PySpark first: make test-spark"
+    assert found.origin is not None
     return Path(found.origin).parent
 
 
