@@ -176,8 +176,8 @@ class JoinState:
         few, key = min(
             (left, self._node.left_key), (right, self._node.right_key), key=lambda side: len(side[0])
         )
-        alike = few.select(pl.struct(key).hash().value_counts().struct.field("count").max()).item()
-        return int(alike) * max(len(left), len(right))
+        alike = few.lazy().group_by(key).len().select(pl.col("len").max()).collect(engine="in-memory")
+        return int(alike.item()) * max(len(left), len(right))
 
     def _keep(self, every: Frames, pairs: pl.DataFrame) -> None:
         """Keep the rows of both sides, and note who has found a partner."""

@@ -131,8 +131,8 @@ def _paired(left: Frame, right: Frame, node: JoinNode, further: Sequence[str]) -
     left_now, right_now = nw.col(side_column(LEFT, NOW)), nw.col(side_column(RIGHT, NOW))
     apart = left_ts - right_ts
     arrival = nw.when(left_seq > right_seq).then(left_now).otherwise(right_now)
-    same = [
-        nw.col(side_column(LEFT, one)) == nw.col(side_column(RIGHT, other))
+    same = [  # not a bare comparison: polars would join by the texts as well, which takes 4x
+        (nw.col(side_column(LEFT, one)) == nw.col(side_column(RIGHT, other))).fill_null(False)
         for one, other in zip(node.left_key, node.right_key, strict=True)
     ]
     near = near.filter(
