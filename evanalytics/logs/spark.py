@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import tempfile
 import weakref
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,20 +192,34 @@ def _session(spark: Spark) -> SparkSession:
             "spark: PySpark is not installed; install evanalytics[spark] (it also needs Java 17 or newer)"
         ) from error
     if isinstance(spark, str):
-        from pyspark.sql.connect.session import SparkSession as ConnectSession
-
-        connected: SparkSession = ConnectSession.builder.remote(spark).create()
-        return connected
+        return _connected(spark)
     if not hasattr(spark, "createDataFrame"):
         raise EngineError(f"spark: needs a SparkSession or a Spark Connect address, got {spark!r}")
     session: SparkSession = spark
     return session
 
 
+@cache
+def _connected(address: str) -> SparkSession:
+    """Return a session of a Spark Connect server, one for as long as this process lives."""
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+    session: SparkSession = ConnectSession.builder.remote(address).create()
+    _stop_at_exit(session)
+    return session
+
+
+def _stop_at_exit(session: SparkSession) -> None:
+    """End a session of our own while Python still runs; later, PySpark waits for threads that are gone."""
+    atexit.register(session.stop)
+
+
 def _beside(session: SparkSession) -> SparkSession:
     """Return a new session on the same cluster, set up for our plans."""
     given = session.conf.get("spark.sql.shuffle.partitions")
     beside = session.newSession()
+    if type(beside).__module__.startswith("pyspark.sql.connect"):  # others share the user's own context
+        _stop_at_exit(beside)
     beside.conf.set("spark.sql.session.timeZone", "UTC")
     beside.conf.set("spark.sql.caseSensitive", "true")
     partitions = str(2 * _cores(beside)) if given in (None, _SPARKS_OWN) else str(given)
