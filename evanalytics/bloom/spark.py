@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 
@@ -63,7 +64,7 @@ def index_on_spark(
         bits = pl.DataFrame({"bits": [index.words.tobytes()]})
         yield from bits.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(_bits_schema()).to_batches()
 
-    native: DataFrame = frame.to_native() if hasattr(frame, "to_native") else frame
+    native: DataFrame = nw.to_native(frame, pass_through=True)
     ids = native.select(column)
     _refuse_nulls(ids, column)
     ids = ids if parts is None else ids.coalesce(parts)

@@ -146,7 +146,12 @@ class SparkEngine:
 
     def load(self, frame: pl.DataFrame) -> Frame:
         """Return rows as a frame."""
-        return _frame(self.session.createDataFrame(_arrow(frame)))
+        table = _arrow(frame)
+        if len(table):
+            return _frame(self.session.createDataFrame(table))
+        from pyspark.sql.pandas.types import from_arrow_schema  # Spark Connect infers none of no rows
+
+        return _frame(self.session.createDataFrame([], from_arrow_schema(table.schema)))
 
     def mapped(self, frame: Frame, function: FrameFunction, columns: dict[str, str]) -> Frame:
         """Return what a function makes of the rows, some thousand at a time, where they lie.
