@@ -110,7 +110,7 @@ def _by_loop(arrival_ns: Int64Array, policy: BatchPolicy, sizes: Int64Array | No
         most_bytes = policy.max_batch_bytes or 1
         count = kernels.chain_batches_with_bytes(arrival_ns, sizes, most, interval, most_bytes, *out)
     bounds, leave, reason = out
-    return Batches(bounds[: count + 1].copy(), leave[:count].copy(), reason[:count].copy())
+    return Batches(bounds[: count + 1], leave[:count], reason[:count])  # pages behind were never touched
 
 
 def _jump(end_of: Int64Array) -> Int64Array:

@@ -26,9 +26,9 @@ EVENTS = int(os.environ.get("EVANALYTICS_PAST_MEMORY_EVENTS", 2_000_000))
 FOLDER = os.environ.get("EVANALYTICS_PAST_MEMORY_FOLDER")
 MEMORY = 2 * 2**30
 HOME = Path(__file__).parents[2]
-SETTINGS = ev.Grid(
-    max_batch_size=[100, 200, 500, 1_000, 2_000],
-    flush_interval=["100ms", "1s", "5s", "10s", "60s"],
+SETTINGS = ev.Grid(  # such as one would try on a log of four events a second
+    max_batch_size=[10, 50, 100, 200, 500],
+    flush_interval=["5s", "10s", "30s", "60s", "120s"],
     max_in_flight=[1, 2, 4, 8],
 )
 
