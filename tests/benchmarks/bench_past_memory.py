@@ -27,7 +27,7 @@ FOLDER = os.environ.get("EVANALYTICS_PAST_MEMORY_FOLDER")
 MEMORY = 2 * 2**30
 HOME = Path(__file__).parents[2]
 SETTINGS = ev.Grid(  # such as one would try on a log of four events a second
-    max_batch_size=[10, 50, 100, 200, 500],
+    max_batch_size=[50, 100, 200, 500, 1_000],
     flush_interval=["5s", "10s", "30s", "60s", "120s"],
     max_in_flight=[1, 2, 4, 8],
 )
