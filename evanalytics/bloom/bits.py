@@ -82,19 +82,22 @@ class CompiledBits:
 
     def __init__(self, words: Words, shape: Shape) -> None:
         from evanalytics.bloom import kernels
+        from evanalytics.compiled import made_for
 
         self.find_one: Callable[[bytes], bool]
         self.add_one: Callable[[bytes], bool]
         if isinstance(shape, SplitBlock):
             self._find: Callable[..., Any] = partial(kernels.find_split_block, words)
             self._add: Callable[..., Any] = partial(kernels.add_split_block, words)
-            self.find_one = partial(kernels.find_one_split_block, words)
-            self.add_one = partial(kernels.add_one_split_block, words)
+            self.find_one = partial(made_for(kernels.find_one_split_block, words, b""), words)
+            self.add_one = partial(made_for(kernels.add_one_split_block, words, b""), words)
         else:
             self._find = partial(kernels.find_classic, words, shape.hashes)
             self._add = partial(kernels.add_classic, words, shape.hashes)
-            self.find_one = partial(kernels.find_one_classic, words, shape.hashes)
-            self.add_one = partial(kernels.add_one_classic, words, shape.hashes)
+            find_one = made_for(kernels.find_one_classic, words, shape.hashes, b"")
+            add_one = made_for(kernels.add_one_classic, words, shape.hashes, b"")
+            self.find_one = partial(find_one, words, shape.hashes)
+            self.add_one = partial(add_one, words, shape.hashes)
 
     def find(self, ids: pl.Series) -> Flags:
         """Return whether each id's bits are set; many ids are asked for on all cores."""

@@ -21,7 +21,7 @@ from evanalytics.bloom.constants import (
     SALTS,
 )
 from evanalytics.bloom.pointers import address_of, load_u8, load_u32, load_u64, prefetch
-from evanalytics.compiled import kernel, step
+from evanalytics.compiled import kernel, short_kernel, step
 
 _U64 = np.uint64
 _U32 = np.uint32
@@ -100,7 +100,7 @@ def add_classic(words: Any, probes: int, hashes: Any, out: Any) -> int:
     return new
 
 
-@kernel
+@short_kernel
 def find_one_split_block(words: Any, data: bytes) -> bool:
     """Say whether the bits of these bytes are set."""
     return bool(
@@ -108,7 +108,7 @@ def find_one_split_block(words: Any, data: bytes) -> bool:
     )
 
 
-@kernel
+@short_kernel
 def add_one_split_block(words: Any, data: bytes) -> bool:
     """Set the bits of these bytes; say whether one was unset."""
     return bool(
@@ -116,13 +116,13 @@ def add_one_split_block(words: Any, data: bytes) -> bool:
     )
 
 
-@kernel
+@short_kernel
 def find_one_classic(words: Any, probes: int, data: bytes) -> bool:
     """Say whether the bits of these bytes are set."""
     return _is_in_classic(words, probes, _xxhash64(address_of(data), _U64(len(data))))
 
 
-@kernel
+@short_kernel
 def add_one_classic(words: Any, probes: int, data: bytes) -> bool:
     """Set the bits of these bytes; say whether one was unset."""
     return _set_in_classic(words, probes, _xxhash64(address_of(data), _U64(len(data))))
