@@ -10,6 +10,9 @@ import polars as pl
 
 T = TypeVar("T")
 
+EVENTS_PER_THREAD = 400_000
+"""So many events are worth a thread where each costs some nanoseconds."""
+
 
 def parts_for(items: int, worth: int) -> int:
     """Return into how many parts to cut work: as many as there are cores, if each has enough to do.

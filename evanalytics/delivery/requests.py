@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evanalytics.batching.policy import GroupBy
 from evanalytics.batching.simulate import Batches
+from evanalytics.parts import EVENTS_PER_THREAD, in_parts, parts_for
 
 Int32Array = NDArray[np.int32]
 
@@ -77,10 +78,22 @@ def requests_by_sorting(batches: Batches, types: Int32Array, type_count: int) ->
 
 
 def _by_loop(batches: Batches, types: Int32Array, type_count: int) -> Requests:
+    """Return the requests of some batches in each thread; each writes where its own events lie."""
     from evanalytics.delivery import request_kernels as kernels
 
-    room = min(len(types), len(batches) * type_count) + 1
-    batch, kind, events = (np.empty(room, np.int32) for _ in range(3))
-    seen_in, held = np.full(type_count, -1, np.int64), np.zeros(type_count, np.int64)
-    count = kernels.group_by_type(batches.bounds, types, seen_in, held, batch, kind, events)
-    return Requests(batch[:count], kind[:count], events[:count])
+    bounds, out = batches.bounds, [np.empty(len(types) + 1, np.int32) for _ in range(3)]
+
+    def group(first: int, end: int) -> tuple[int, int]:
+        begin = int(bounds[first])
+        seen_in, held = np.full(type_count, -1, np.int64), np.zeros(type_count, np.int64)
+        own = [array[begin : int(bounds[end]) + 1] for array in out]
+        return begin, kernels.group_by_type(bounds[first : end + 1], first, types, seen_in, held, *own)
+
+    total = 0
+    for begin, count in in_parts(group, len(batches), parts_for(len(types), EVENTS_PER_THREAD)):
+        if begin > total:  # there are fewer requests than events: close the gap
+            for array in out:
+                array[total : total + count] = array[begin : begin + count]
+        total += count
+    batch, kind, events = (array[:total] for array in out)
+    return Requests(batch, kind, events)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from evanalytics.exceptions import EngineError
-from evanalytics.logs.engines import DuckDBEngine, FrameEngine, PolarsEngine
+from evanalytics.logs.duckdb_engine import DuckDBEngine
+from evanalytics.logs.engines import FrameEngine, PolarsEngine
 from evanalytics.logs.spark import SparkEngine
 
 

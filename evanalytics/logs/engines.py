@@ -1,25 +1,20 @@
-"""Engines: the few things that polars and DuckDB do each in its own way; all else is narwhals.
+"""Engines: the few things that each does in its own way, and polars'; all else is narwhals.
 
-Spark's is in a file of its own, which needs PySpark.
+DuckDB's and Spark's are in files of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
-from evanalytics.logs.connection import connect, connect_spilling, quote_name
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
-
-if TYPE_CHECKING:
-    import duckdb
 
 Frame = nw.LazyFrame[Any]
 Words = Mapping[str, pl.Series]
@@ -55,6 +50,24 @@ class FrameEngine(Protocol):
         """Return a frame that is computed now and kept, for those who will ask several times."""
         ...
 
+    def hold_in_order(self, make: Callable[[], Frame]) -> Frame:
+        """Return what a function makes, held; in it `running_max` need not sort rows that are in order.
+
+        Args:
+            make: Makes the frame; perhaps twice.
+        """
+        ...
+
+    def hold_marked(self, frame: Frame, key: Sequence[str], name: str) -> Frame:
+        """Return a frame that says of each row whether its key was there already, ready to be asked often.
+
+        Args:
+            frame: With `seq`.
+            key: The key's columns; a row with a null in one of them is never marked.
+            name: The new column's.
+        """
+        ...
+
     def keep(self, frame: Frame) -> Frame:
         """Return a frame that is computed now, if keeping it is cheaper than computing it again."""
         ...
@@ -76,6 +89,10 @@ class FrameEngine(Protocol):
 
     def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
         """Return a frame with one column that is equal wherever all the columns are; not only there."""
+        ...
+
+    def join_slices(self, cells: int) -> int:
+        """Return into how many spans of time to cut a join whose smaller side has so many cells."""
         ...
 
     def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
@@ -129,6 +146,14 @@ class PolarsEngine:
         """Return a frame that is computed now and kept."""
         return self.load(self.collect(frame))
 
+    def hold_in_order(self, make: Callable[[], Frame]) -> Frame:
+        """Return the frame, computed now: its rows are in order."""
+        return self.hold(make())
+
+    def hold_marked(self, frame: Frame, key: Sequence[str], name: str) -> Frame:
+        """Return the frame, computed now, with the rows marked whose key was there already."""
+        return self.hold(frame.with_columns(was_there(key).alias(name)))
+
     def keep(self, frame: Frame) -> Frame:
         """Return a frame that is computed now: in memory, columns that do not change are not copied."""
         return self.hold(frame)
@@ -149,6 +174,10 @@ class PolarsEngine:
         key = pl.col(columns[0]) if len(columns) == 1 else pl.struct(list(columns))
         lazy: pl.LazyFrame = frame.to_native()
         return nw.from_native(lazy.with_columns(key.hash().alias(name)))
+
+    def join_slices(self, cells: int) -> int:
+        """Return 1: what does not fit into memory is not for this engine."""
+        return 1
 
     def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
         """Return rows, read now, with numbers for texts and integers."""
@@ -186,102 +215,10 @@ class PolarsEngine:
         """Do nothing: memory goes with the frames."""
 
 
-class DuckDBEngine:
-    """Frames as relations of one connection; what is held lies in its temporary tables, which spill."""
-
-    name = "duckdb"
-    spills = True
-
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection | None = None, *, memory_bytes: int | None = None
-    ) -> None:
-        """Use a connection, or one of its own that spills past so many bytes."""
-        self.connection = connection or connect_spilling(memory_bytes)
-        self._numbers = count()
-
-    def scan(self, lazy: pl.LazyFrame, plain: PlainFiles | None) -> Frame:
-        """Return a log's rows: from its files, or else pulled through polars' scan."""
-        return nw.from_native(to_duckdb(lazy, self.connection, plain=plain))
-
-    def in_order(self, frame: Frame) -> Frame:
-        """Return the rows as they are: `running_max` sorts."""
-        return frame
-
-    def hold(self, frame: Frame) -> Frame:
-        """Return a frame that is computed now and kept in a temporary table."""
-        name = f"held_{id(self)}_{next(self._numbers)}"
-        self.connection.execute(f"CREATE TEMP TABLE {quote_name(name)} AS {frame.to_native().sql_query()}")
-        return nw.from_native(self.connection.table(name))
-
-    def keep(self, frame: Frame) -> Frame:
-        """Return the frame as it is: writing a table costs more than its few expressions."""
-        return frame
-
-    def share(self, frame: Frame) -> Frame:
-        """Return the frame in a table of its own."""
-        return self.hold(frame)
-
-    def running_max(self, frame: Frame, column: str, name: str, by: Sequence[str] = ()) -> Frame:
-        """Return a frame with the highest value so far."""
-        highest = nw.col(column).cum_max()
-        return frame.with_columns(highest.over(*by, order_by=SEQ).alias(name))
-
-    def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
-        """Return a frame with the first column again: DuckDB hashes for itself."""
-        return frame.with_columns(nw.col(columns[0]).alias(name))
-
-    def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
-        """Return the frame as it is: DuckDB groups by texts as quickly."""
-        return frame, {}
-
-    def spelled(self, frame: Frame, words: Words) -> Frame:
-        """Return the frame as it is."""
-        return frame
-
-    def instants(self, frame: Frame, columns: Sequence[str]) -> Frame:
-        """Return a frame with columns of microseconds since 1970 turned into instants in UTC."""
-        made = (f"to_timestamp(0) + to_microseconds({quote_name(c)}) AS {quote_name(c)}" for c in columns)
-        relation: duckdb.DuckDBPyRelation = frame.to_native()
-        return nw.from_native(relation.select(f"* REPLACE ({', '.join(made)})"))
-
-    def collect(self, frame: Frame) -> pl.DataFrame:
-        """Return the rows."""
-        rows: pl.DataFrame = frame.to_native().pl()
-        return rows
-
-    def batches(self, frame: Frame, rows: int) -> Iterator[pl.DataFrame]:
-        """Yield the rows in frames of at most so many."""
-        for batch in frame.to_native().to_arrow_reader(rows):
-            yield pl.DataFrame(batch)
-
-    def load(self, frame: pl.DataFrame) -> Frame:
-        """Return rows as a frame."""
-        name = f"loaded_{id(self)}_{next(self._numbers)}"
-        self.connection.register(name, frame)
-        return nw.from_native(self.connection.table(name))
-
-    def close(self) -> None:
-        """Drop what was held, by closing the connection."""
-        self.connection.close()
-
-
-def to_duckdb(
-    lazy: pl.LazyFrame,
-    connection: duckdb.DuckDBPyConnection | None = None,
-    *,
-    plain: PlainFiles | None = None,
-) -> duckdb.DuckDBPyRelation:
-    """Return a polars frame as a DuckDB relation that reads it lazily.
-
-    DuckDB pulls only the columns and rows that a query needs: from the log's files by itself where
-    they hold just its rows, else through polars' own scan.
-    """
-    connection = connection or connect()
-    if plain is not None:
-        return connection.sql(plain.sql())
-    name = f"log_{id(lazy)}"
-    connection.register(name, lazy)
-    return connection.table(name)
+def was_there(key: Sequence[str]) -> nw.Expr:
+    """Return whether a row has a key without nulls that a row before it has as well."""
+    has_null = nw.any_horizontal(*(nw.col(column).is_null() for column in key), ignore_nulls=False)
+    return (nw.col(SEQ).min().over(*key) < nw.col(SEQ)) & ~has_null
 
 
 def dictionary_of(values: pl.Series) -> tuple[pl.Series, pl.Series] | None:

@@ -15,8 +15,9 @@ import polars as pl
 
 from evanalytics.event import Event
 from evanalytics.exceptions import ColumnError, EventError, PayloadUnavailableError
+from evanalytics.logs.duckdb_engine import to_duckdb
 from evanalytics.logs.engine_choice import engine_of
-from evanalytics.logs.engines import FrameEngine, to_duckdb
+from evanalytics.logs.engines import FrameEngine
 from evanalytics.logs.paths import PathPlan, TypedPath
 from evanalytics.logs.payloads import FromColumns, Payloads
 from evanalytics.logs.plain_files import PlainFiles

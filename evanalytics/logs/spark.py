@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 import polars as pl
 
 from evanalytics.exceptions import EngineError
-from evanalytics.logs.engines import Frame, FrameFunction, Words
+from evanalytics.logs.engines import Frame, FrameFunction, Words, was_there
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.schema import SEQ, TIME, TS
 
@@ -85,6 +85,14 @@ class SparkEngine:
         self._held.append(native)
         return _frame(native)
 
+    def hold_in_order(self, make: Callable[[], Frame]) -> Frame:
+        """Return the frame, kept: `running_max` has ways of its own."""
+        return self.hold(make())
+
+    def hold_marked(self, frame: Frame, key: Sequence[str], name: str) -> Frame:
+        """Return the frame, kept, with the rows marked whose key was there already."""
+        return self.hold(frame.with_columns(was_there(key).alias(name)))
+
     def keep(self, frame: Frame) -> Frame:
         """Return the frame as it is: to keep it costs more than its few expressions."""
         return frame
@@ -113,6 +121,10 @@ class SparkEngine:
     def join_key(self, frame: Frame, columns: Sequence[str], name: str) -> Frame:
         """Return a frame with the first column again: Spark hashes for itself."""
         return frame.with_columns(nw.col(columns[0]).alias(name))
+
+    def join_slices(self, cells: int) -> int:
+        """Return 1: Spark cuts joins by their keys."""
+        return 1
 
     def coded(self, frame: Frame, columns: Sequence[str]) -> tuple[Frame, Words]:
         """Return the frame as it is: to number values takes a shuffle, as grouping by them does."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from evanalytics.logs.schema import TS
+from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import LATE_FOR, LATE_KEY, MISSED
 from evanalytics.streams.memory_nodes import AggregatorNode
@@ -25,7 +27,7 @@ class AggregatorState:
         self, node: AggregatorNode, columns: Columns, lateness_us: int | None, *, never_late: bool, count: int
     ) -> None:
         """Begin with no window open; see `SituationState`. `count` is the number of partitions."""
-        self._columns = columns
+        self._columns, self._never_late = columns, never_late
         self.situations = situations(node)
         self.states = [
             Partitions(
@@ -46,19 +48,23 @@ class AggregatorState:
             now: The watermark behind them; None: the end, all windows are over.
             span: The instants that occur.
         """
+        none_late = self._never_late or (NOW in frame.columns and not (frame[NOW] > frame[TS]).any())
         planned, plans = [], []
         for situation, states in zip(self.situations, self.states, strict=True):
             for state, part in zip(states.states, states.split(frame, situation.key), strict=True):
                 if len(part):
-                    planned.append((situation.label, state))
-                    plans += state.plan(part, frame.columns, span)
-        computed = collected(plans) if plans else []
-        late = computed[::2]
-        for (_, state), kept in zip(planned, computed[1::2], strict=True):
-            state.absorb(kept)
-        self._count(len(frame), [label for label, _ in planned], late)
+                    of_state = state.plan(part, frame.columns, span, none_late=none_late)
+                    planned.append((situation.label, state, len(of_state) > 1))
+                    plans += of_state
+        computed = iter(collected(plans) if plans else [])
+        late = []
+        for label, state, may_be_late in planned:
+            state.absorb(next(computed))
+            if may_be_late:
+                late.append((label, next(computed)))
+        self._count(len(frame), late)
         none = frame.clear().with_columns(pl.lit(None, t).alias(c) for c, t in _LATE_COLUMNS.items())
-        return {OUT: self._closed(now), LATE: pl.concat([none, *late])}
+        return {OUT: self._closed(now), LATE: pl.concat([none, *(rows for _, rows in late)])}
 
     def _closed(self, now: int | None) -> pl.DataFrame:
         leaving = [(state, plan) for state in self._each() for plan in state.leave(now)]
@@ -69,10 +75,10 @@ class AggregatorState:
     def _each(self) -> Iterator[SituationState]:
         return (state for states in self.states for state in states.states)
 
-    def _count(self, rows: int, labels: list[str], late: list[pl.DataFrame]) -> None:
+    def _count(self, rows: int, late: list[tuple[str, pl.DataFrame]]) -> None:
         """Say of each situation what became of the rows, counted in windows."""
         missed = dict.fromkeys((situation.label for situation in self.situations), 0)
-        for label, frame in zip(labels, late, strict=True):
+        for label, frame in late:
             missed[label] += int(frame[MISSED].sum())
         self.fates = {
             situation.label: {

@@ -13,6 +13,7 @@ from evanalytics.streams import joining
 from evanalytics.streams.aggregation import NOW
 from evanalytics.streams.checks import Columns
 from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hidden, side_column
+from evanalytics.streams.joining import JOIN_KEY
 from evanalytics.streams.memory_nodes import JoinNode, Key
 from evanalytics.streams.nodes import (
     LATE,
@@ -51,6 +52,7 @@ class JoinState:
         self._node, self._columns, self._lateness = node, columns, lateness_us
         self._marks = KeyMarks(self._key_names)
         self._kept: Frames = {}
+        self._met: dict[str, int] = {LEFT: 0, RIGHT: 0}
         self.fates: dict[str, dict[str, int]] = {LEFT: {}, RIGHT: {}}
         self._sorted = Plan(self._sort)
         self._meetings = Plan(self._meet)
@@ -75,8 +77,7 @@ class JoinState:
         late, new = self._take(left, right)
         every = {side: self._with_kept(side, rows) for side, rows in new.items()}
         pairs = self._pairs(new, every)
-        self._keep(every, pairs)
-        lone = self._let_go(now)
+        lone = self._settle(every, pairs, now)
         return {
             OUT: pl.concat([pairs, *lone]).sort(SEQ, LEFT_SEQ, RIGHT_SEQ),
             LATE_LEFT: late[LEFT],
@@ -87,19 +88,23 @@ class JoinState:
         """Return what is still without a partner, if such rows are wanted, and keep nothing."""
         self.fates = {LEFT: {}, RIGHT: {}}
         lone = [self._lone(side, frame.filter(~pl.col(_MATCHED))) for side, frame in self._kept.items()]
-        self._kept = {side: frame.clear() for side, frame in self._kept.items()}
+        self._keep({side: frame.clear() for side, frame in self._kept.items()})
         empty = pl.DataFrame(schema=self._columns)
         return {OUT: pl.concat([empty, *lone]).sort(SEQ, LEFT_SEQ, RIGHT_SEQ)}
 
     def dump(self) -> Frames:
         """Return the kept rows, and the keys' watermarks."""
         marks = {} if self._marks.frame is None else {"marks": self._marks.frame}
-        return self._kept | marks
+        return {side: frame.drop(JOIN_KEY) for side, frame in self._kept.items()} | marks
 
     def load(self, frames: Frames) -> None:
         """Continue with kept rows."""
         self._marks.frame = frames.get("marks")
-        self._kept = {side: frames[side] for side in (LEFT, RIGHT) if side in frames}
+        keys = {LEFT: self._node.left_key, RIGHT: self._node.right_key}
+        kept = {side: lazy(frames[side]) for side in keys if side in frames}
+        self._keep(
+            {side: ENGINE.collect(ENGINE.join_key(rows, keys[side], JOIN_KEY)) for side, rows in kept.items()}
+        )
 
     def _marked(self, left: pl.DataFrame, right: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return both sides with each key's own watermark, for which the rows of both sides count."""
@@ -133,7 +138,8 @@ class JoinState:
             late = rows.filter(nw.col(joining.IS_LATE)).drop(joining.NULL_KEY, joining.IS_LATE, NOW)
             new = joining.can_match(rows).drop(joining.NULL_KEY, joining.IS_LATE)
             hidden = [column for column in new.collect_schema() if is_hidden(column)]
-            frames += [late, new.drop(hidden).with_columns(nw.lit(False).alias(_MATCHED))]
+            new = new.drop(hidden).with_columns(nw.lit(False).alias(_MATCHED))
+            frames += [late, ENGINE.join_key(new, key, JOIN_KEY)]
         return frames
 
     def _with_kept(self, side: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -173,32 +179,37 @@ class JoinState:
         """Return a number that there cannot be more pairs than."""
         if (most := len(left) * len(right)) <= _FEW:
             return most
-        few, key = min(
-            (left, self._node.left_key), (right, self._node.right_key), key=lambda side: len(side[0])
-        )
-        alike = few.lazy().group_by(key).len().select(pl.col("len").max()).collect(engine="in-memory")
+        few = min(left, right, key=len)
+        alike = few.lazy().group_by(JOIN_KEY).len().select(pl.col("len").max()).collect(engine="in-memory")
         return int(alike.item()) * max(len(left), len(right))
 
-    def _keep(self, every: Frames, pairs: pl.DataFrame) -> None:
-        """Keep the rows of both sides, and note who has found a partner."""
-        for side, column in ((LEFT, LEFT_SEQ), (RIGHT, RIGHT_SEQ)):
-            kept = every[side]
-            if len(pairs):
-                met = pl.col(_MATCHED) | pl.col(SEQ).is_in(pairs[column].implode())
-                kept = kept.with_columns(met)
-            self.fates[side]["matched"] = int(kept[_MATCHED].sum()) - int(every[side][_MATCHED].sum())
-            self._kept[side] = kept
+    def _settle(self, every: Frames, pairs: pl.DataFrame, now: int) -> list[pl.DataFrame]:
+        """Note who has found a partner, and keep the rows that the watermark has not passed.
 
-    def _let_go(self, now: int) -> list[pl.DataFrame]:
-        """Let rows go that the watermark has passed; return those without a partner, as pairs."""
+        Returns:
+            Those that leave without a partner, as pairs.
+        """
         plans = []
-        for side in (LEFT, RIGHT):
-            frame = self._kept[side]
-            gone = self._is_passed(side, frame, now)
-            plans += [frame.lazy().filter(gone & ~pl.col(_MATCHED)), frame.lazy().filter(~gone)]
-        alone_left, left, alone_right, right = collected(plans)
-        self._kept = {LEFT: left, RIGHT: right}
+        for side, column in ((LEFT, LEFT_SEQ), (RIGHT, RIGHT_SEQ)):
+            gone = self._is_passed(side, every[side], now)
+            met = pl.col(_MATCHED)
+            if len(pairs):
+                met = met | pl.col(SEQ).is_in(pairs[column].implode())
+            rows = every[side].lazy().with_columns(met)
+            plans += [
+                rows.select(pl.col(_MATCHED).sum()),
+                rows.filter(gone & ~pl.col(_MATCHED)),
+                rows.filter(~gone),
+            ]
+        met_left, alone_left, left, met_right, alone_right, right = collected(plans)
+        for side, found in ((LEFT, met_left), (RIGHT, met_right)):
+            self.fates[side]["matched"] = int(found.item()) - self._met[side]
+        self._keep({LEFT: left, RIGHT: right})
         return [self._lone(LEFT, alone_left), self._lone(RIGHT, alone_right)]
+
+    def _keep(self, rows: Frames) -> None:
+        self._kept = rows
+        self._met |= {side: int(frame[_MATCHED].sum()) for side, frame in rows.items()}
 
     def _is_passed(self, side: str, frame: pl.DataFrame, now: int) -> pl.Expr:
         end = pl.col(TS) + self._node.window_us
@@ -213,7 +224,7 @@ class JoinState:
         if self._node.output_complete or alone.is_empty():
             return pl.DataFrame(schema=self._columns)
         absent = RIGHT if side == LEFT else LEFT
-        other = self._kept[absent].drop(_MATCHED).schema
+        other = self._kept[absent].drop(_MATCHED, JOIN_KEY).schema
         dtypes = lazy(pl.DataFrame(schema=other)).collect_schema()
         nulls = {side_column(absent, c): nw.lit(None, dtype) for c, dtype in dtypes.items()}
         rows = joining.select_columns(joining.lone_rows(lazy(alone.drop(_MATCHED)), side, nulls), self._node)

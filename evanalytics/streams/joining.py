@@ -14,7 +14,9 @@ from evanalytics.streams.columns import LEFT, LEFT_SEQ, RIGHT, RIGHT_SEQ, is_hid
 from evanalytics.streams.memory_nodes import JoinNode, Key
 
 NULL_KEY, IS_LATE = "__null_key", "__is_late"
-_JOIN_KEY, _BUCKET, _HOP = "__join_key", "__bucket", "__hop"
+_BUCKET, _HOP, _COUNT, _OTHER = "__bucket", "__hop", "__n", "__m"
+JOIN_KEY = "__join_key"
+"""What is equal wherever all columns of the key are, and perhaps elsewhere."""
 _SAMPLED = 61
 """One row of so many is looked at to tell how many pairs there will be."""
 _HOT = 8
@@ -41,24 +43,52 @@ def can_match(frame: Frame) -> Frame:
     return frame.filter(~nw.col(NULL_KEY) & ~nw.col(IS_LATE))
 
 
-def estimated_pairs(sides: Sides, node: JoinNode, engine: FrameEngine) -> tuple[int, int]:
-    """Return how many pairs have equal keys, whatever their times, and how many rows there are.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one look at all rows of a side tells.
 
-    From every 61st row of each side: keys so rare that the sample misses them do no harm.
+    Attributes:
+        rows: How many there are.
+        nulls: How many have a null in their key.
+        late: How many come too late.
+        sample: Of every 61st row that may match, how many (`__n`) have each join key.
     """
-    pairs = sampled_pairs(sides.left, sides.right, node, engine)
-    rows = [engine.collect(frame.select(nw.len())).item() for frame in (sides.left, sides.right)]
-    return scaled(engine.collect(pairs).item()), sum(rows)
+
+    rows: int
+    nulls: int
+    late: int
+    sample: Frame
+
+
+def survey(side: Frame, key: Key, engine: FrameEngine) -> Survey:
+    """Look once at all rows of a side: where a log is larger than memory, each look reads it from disk."""
+    is_sampled = ~nw.col(NULL_KEY) & ~nw.col(IS_LATE) & (nw.col(SEQ) % _SAMPLED == 0)
+    keyed = engine.join_key(side.select(*dict.fromkeys((SEQ, NULL_KEY, IS_LATE, *key))), key, JOIN_KEY)
+    keyed = keyed.with_columns(nw.when(is_sampled).then(nw.col(JOIN_KEY)).alias(JOIN_KEY))
+    marks = {mark: nw.col(mark).cast(nw.Int64).sum().cast(nw.Int64) for mark in (NULL_KEY, IS_LATE)}
+    groups = engine.hold(keyed.group_by(JOIN_KEY).agg(nw.len().cast(nw.Int64).alias(_COUNT), **marks))
+    sums = groups.select(*(nw.col(c).sum().cast(nw.Int64) for c in (_COUNT, NULL_KEY, IS_LATE)))
+    rows, nulls, late = (int(value or 0) for value in engine.collect(sums).row(0))
+    sample = groups.filter(~nw.col(JOIN_KEY).is_null()).select(JOIN_KEY, _COUNT)
+    return Survey(rows, nulls, late, sample)
 
 
 def sampled_pairs(left: Frame, right: Frame, node: JoinNode, engine: FrameEngine) -> Frame:
-    """Return one row: how many pairs the sampled rows have; `scaled` makes it that of all rows."""
-    counts = []
-    for frame, key, name in ((left, node.left_key, "l"), (right, node.right_key, "r")):
-        sample = engine.join_key(frame.filter(nw.col(SEQ) % _SAMPLED == 0), key, _JOIN_KEY)
-        counts.append(sample.group_by(_JOIN_KEY).agg(nw.len().cast(nw.Float64).alias(name)))
-    pairs = counts[0].join(counts[1], on=_JOIN_KEY, how="inner")
-    return pairs.select(p=(nw.col("l") * nw.col("r")).sum())
+    """Return one row: how many pairs the sampled rows have; `scaled` makes it that of all rows.
+
+    Keys so rare that the sample misses them do no harm.
+    """
+    samples = []
+    for frame, key in ((left, node.left_key), (right, node.right_key)):
+        rows = engine.join_key(frame.filter(nw.col(SEQ) % _SAMPLED == 0), key, JOIN_KEY)
+        samples.append(rows.group_by(JOIN_KEY).agg(nw.len().cast(nw.Int64).alias(_COUNT)))
+    return pairs_of_samples(*samples)
+
+
+def pairs_of_samples(left: Frame, right: Frame) -> Frame:
+    """Return one row: how many pairs two samples have, given as in `Survey`."""
+    pairs = left.join(right.rename({_COUNT: _OTHER}), on=JOIN_KEY, how="inner")
+    return pairs.select(p=(nw.col(_COUNT).cast(nw.Float64) * nw.col(_OTHER)).sum())
 
 
 def scaled(pairs: float | None) -> int:
@@ -75,7 +105,7 @@ def pairs_of(left: Frame, right: Frame, node: JoinNode, engine: FrameEngine) -> 
     """Return all pairs: both sides' columns with `left__` and `right__`, `seq`, `ts`, both `seq`s.
 
     Args:
-        left: Rows that may match, with `__wm`.
+        left: Rows that may match, with `__wm`; perhaps with their `JOIN_KEY`.
         right: Likewise.
         node: The join.
         engine: Whose frames they are.
@@ -124,7 +154,7 @@ def lone_rows(frame: Frame, side: str, other: Mapping[str, nw.Expr]) -> Frame:
 
 
 def _paired(left: Frame, right: Frame, node: JoinNode, further: Sequence[str]) -> Frame:
-    on = [_JOIN_KEY, *further]
+    on = [JOIN_KEY, *further]
     near = left.join(right, on=on, how="inner")
     left_ts, right_ts = nw.col(side_column(LEFT, TS)), nw.col(side_column(RIGHT, TS))
     left_seq, right_seq = nw.col(side_column(LEFT, SEQ)), nw.col(side_column(RIGHT, SEQ))
@@ -150,9 +180,10 @@ def _paired(left: Frame, right: Frame, node: JoinNode, further: Sequence[str]) -
 
 
 def _renamed(frame: Frame, side: str, key: Key, engine: FrameEngine) -> Frame:
-    frame = engine.join_key(frame, key, _JOIN_KEY)
+    if JOIN_KEY not in frame.collect_schema():
+        frame = engine.join_key(frame, key, JOIN_KEY)
     names = {
-        c: side_column(side, c) for c in frame.collect_schema() if c not in (_JOIN_KEY, NULL_KEY, IS_LATE)
+        c: side_column(side, c) for c in frame.collect_schema() if c not in (JOIN_KEY, NULL_KEY, IS_LATE)
     }
     return frame.drop(NULL_KEY, IS_LATE, strict=False).rename(names)
 
@@ -163,7 +194,7 @@ def _bucket(ts: nw.Expr, node: JoinNode) -> nw.Expr:
 
 
 def _is_mark(name: str) -> bool:
-    return name in (NULL_KEY, IS_LATE, _JOIN_KEY)
+    return name in (NULL_KEY, IS_LATE, JOIN_KEY)
 
 
 def _is_side_column(name: str) -> bool:

@@ -19,6 +19,9 @@ from evanalytics.streams.graph_state import GraphState
 _FILTERED = ("FILTER", "SELECTION")
 """One of these is in the plan of a log of which only some events are wanted."""
 
+_AT_ONCE = 100_000
+"""About so many rows are read at once: to find 10,000 of them takes as long as to read them."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
@@ -75,19 +78,20 @@ def batches_of_log(log: EventLog, size: int, before: Offset, state: GraphState) 
 
 
 def _frames(log: EventLog, size: int, first: int, columns: list[str] | None) -> Iterator[pl.DataFrame]:
-    """Yield a log's rows from a `seq` on, never more than one frame ahead.
+    """Yield a log's rows from a `seq` on, never more than some thousands ahead.
 
     `collect_batches` reads a whole file ahead of a slow consumer; a slice of an unfiltered log costs
-    no more than its own rows.
+    little more than its own rows, if there are enough of them.
     """
     lazy = log.lazy if columns is None else log.lazy.select(columns)
     if any(word in lazy.explain() for word in _FILTERED):
         frames = lazy.filter(pl.col(SEQ) >= first).collect_batches(chunk_size=size, maintain_order=True)
         yield from (frame for frame in frames if len(frame))
         return
-    while len(frame := lazy.slice(first, size).collect()):
-        yield frame
-        first += len(frame)
+    at_once = size * max(1, _AT_ONCE // size)
+    while len(rows := lazy.slice(first, at_once).collect()):
+        yield from rows.iter_slices(size)
+        first += len(rows)
 
 
 class _OfEvents:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import narwhals.stable.v2 as nw
 import polars as pl
@@ -53,18 +54,24 @@ class JoinStep:
         engine = self._context.engine
         sides = self._sides(left, right)
         candidates = joining.Sides(joining.can_match(sides.left), joining.can_match(sides.right))
-        pairs, rows = joining.estimated_pairs(candidates, self._node, engine)
+        surveys = {
+            LEFT: joining.survey(sides.left, self._node.left_key, engine),
+            RIGHT: joining.survey(sides.right, self._node.right_key, engine),
+        }
+        sampled = joining.pairs_of_samples(surveys[LEFT].sample, surveys[RIGHT].sample)
+        pairs = joining.scaled(engine.collect(sampled).item())
+        rows = sum(one.rows - one.nulls - one.late for one in surveys.values())
         hot = joining.is_hot(pairs, rows)
         how = "on time buckets as well" if hot else "on the key"
         self._context.notes[self._name] = (
             f"about {pairs:,} pairs of equal keys in {rows:,} rows: joined {how}"
         )
-        found = self._pairs(candidates, hot=hot)
+        found = [self._pairs(part, hot=hot) for part in self._slices(candidates, surveys)]
         if hand_on is None:
             matched = self._kept(found)
         else:
             matched = (self._spilt if engine.spills else self._handed_on)(found, hand_on)
-        self._finish(sides, matched, hand_on)
+        self._finish(sides, surveys, matched, hand_on)
 
     def _sides(self, left: Frame, right: Frame) -> joining.Sides:
         context, node = self._context, self._node
@@ -100,25 +107,44 @@ class JoinStep:
         pairs = pairs_of(sides.left, sides.right, self._node, self._context.engine)
         return joining.select_columns(pairs, self._node)
 
-    def _kept(self, pairs: Frame) -> Frame:
-        held = self._context.engine.hold(pairs)
+    def _slices(self, sides: joining.Sides, surveys: Mapping[str, joining.Survey]) -> Iterator[joining.Sides]:
+        """Yield the rows cut by the left one's time; each with all right rows that are near enough."""
+        cells = min(surveys[side].rows * len(frame.collect_schema()) for side, frame in _by_side(sides))
+        count = self._context.engine.join_slices(cells)
+        low, high = self._context.staged.span
+        window, width = self._node.window_us, (high - low) // count + 1
+        for number in range(count):
+            ends = [low + number * width, low + (number + 1) * width]
+            left, right = sides.left, sides.right
+            if number > 0:
+                left, right = left.filter(nw.col(TS) >= ends[0]), right.filter(nw.col(TS) >= ends[0] - window)
+            if number < count - 1:
+                left, right = left.filter(nw.col(TS) < ends[1]), right.filter(nw.col(TS) < ends[1] + window)
+            yield joining.Sides(left, right)
+
+    def _kept(self, pairs: Sequence[Frame]) -> Frame:
+        held = self._context.engine.hold(nw.concat(pairs))
         self.outputs[OUT] = held
         self._context.counts.add(self._name, "", pairs=self._context.rows(held))
         return held.select(LEFT_SEQ, RIGHT_SEQ)
 
-    def _spilt(self, pairs: Frame, hand_on: Callable[[pl.DataFrame], None]) -> Frame:
+    def _spilt(self, pairs: Sequence[Frame], hand_on: Callable[[pl.DataFrame], None]) -> Frame:
         """Hand pairs on that lie outside of this process's memory; return those `seq`s that matched."""
-        held = self._context.engine.hold(pairs)
-        self._context.counts.add(self._name, "", pairs=self._context.rows(held))
-        for batch in self._context.engine.batches(held, PASSED_ROWS):
-            hand_on(batch)
-        return held.select(LEFT_SEQ, RIGHT_SEQ)
+        total, matched = 0, []
+        for part in pairs:
+            held = self._context.engine.hold(part)
+            total += self._context.rows(held)
+            for batch in self._context.engine.batches(held, PASSED_ROWS):
+                hand_on(batch)
+            matched.append(held.select(LEFT_SEQ, RIGHT_SEQ))
+        self._context.counts.add(self._name, "", pairs=total)
+        return nw.concat(matched)
 
-    def _handed_on(self, pairs: Frame, hand_on: Callable[[pl.DataFrame], None]) -> Frame:
+    def _handed_on(self, pairs: Sequence[Frame], hand_on: Callable[[pl.DataFrame], None]) -> Frame:
         """Hand pairs on batch by batch; return the `seq`s of the rows that have matched."""
         both = {LEFT_SEQ: pl.Int64(), RIGHT_SEQ: pl.Int64()}
         total, seen = 0, [pl.DataFrame(schema=both)]
-        for batch in self._context.engine.batches(pairs, PASSED_ROWS):
+        for batch in chain.from_iterable(self._context.engine.batches(part, PASSED_ROWS) for part in pairs):
             total += len(batch)
             for column in both:
                 seqs = batch.select(pl.col(column).unique())
@@ -128,13 +154,17 @@ class JoinStep:
         return self._context.engine.load(pl.concat(seen))
 
     def _finish(
-        self, sides: joining.Sides, matched: Frame, hand_on: Callable[[pl.DataFrame], None] | None
+        self,
+        sides: joining.Sides,
+        surveys: Mapping[str, joining.Survey],
+        matched: Frame,
+        hand_on: Callable[[pl.DataFrame], None] | None,
     ) -> None:
         """Count what became of each side's rows, and add those that stayed alone if they are wanted."""
         lone = []
         for side, frame, late in ((LEFT, sides.left, LATE_LEFT), (RIGHT, sides.right, LATE_RIGHT)):
             found = matched.select(nw.col(_SEQ_OF[side]).alias(SEQ)).filter(~nw.col(SEQ).is_null()).unique()
-            self._count(side, frame, self._context.rows(found))
+            self._count(side, surveys[side], self._context.rows(found))
             self.outputs[late] = frame.filter(nw.col(joining.IS_LATE)).drop(*_MARKS, NOW, LATEST)
             if not self._node.output_complete:
                 lone.append(self._lone(side, frame, found, sides.right if side == LEFT else sides.left))
@@ -146,13 +176,10 @@ class JoinStep:
             names = every[0].collect_schema().names()
             self.outputs[OUT] = self._context.engine.hold(nw.concat([f.select(*names) for f in every]))
 
-    def _count(self, side: str, frame: Frame, hits: int) -> None:
-        sums = [nw.col(mark).cast(nw.Int64).sum().cast(nw.Int64).alias(mark) for mark in _MARKS]
-        figures = self._context.engine.collect(frame.select(nw.len().cast(nw.Int64), *sums)).row(0)
-        rows, nulls, late = (int(value or 0) for value in figures)
-        fates = {"matched": hits, "null key": nulls, LATE: late}
-        rest = rows - sum(fates.values())
-        self._context.counts.add(self._name, side, **{"in": rows, **fates, UNMATCHED: rest})
+    def _count(self, side: str, seen: joining.Survey, hits: int) -> None:
+        fates = {"matched": hits, "null key": seen.nulls, LATE: seen.late}
+        rest = seen.rows - sum(fates.values())
+        self._context.counts.add(self._name, side, **{"in": seen.rows, **fates, UNMATCHED: rest})
 
     def _lone(self, side: str, frame: Frame, found: Frame, other: Frame) -> Frame:
         """Return the rows of a side that found no partner, with nulls for the other side."""
@@ -166,3 +193,7 @@ class JoinStep:
             if column not in _MARKS
         }
         return joining.select_columns(joining.lone_rows(alone, side, nulls), self._node)
+
+
+def _by_side(sides: joining.Sides) -> tuple[tuple[str, Frame], tuple[str, Frame]]:
+    return (LEFT, sides.left), (RIGHT, sides.right)

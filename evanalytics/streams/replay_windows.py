@@ -50,16 +50,15 @@ def late_rows(context: ReplayContext, name: str, node: AggregatorNode, frame: Fr
 
 def deduplicated(context: ReplayContext, name: str, node: DedupeNode, frame: Frame) -> dict[str, Frame]:
     """Return what a dedupe node lets pass, and what was there already."""
-    has_null = nw.any_horizontal(*(nw.col(c).is_null() for c in node.key), ignore_nulls=False)
     if node.within_us is None:
-        again = nw.col(SEQ).min().over(*node.key) < nw.col(SEQ)
+        held = context.engine.hold_marked(frame, node.key, _AGAIN)
     else:
         previous = nw.col(TS).shift(1).over(*node.key, order_by=SEQ)
         frame = context.with_now(name, frame.with_columns(previous.alias(_BEFORE)), node.key)
         frame = context.engine.running_max(frame, _BEFORE, _BEFORE, node.key)
-        again = nw.coalesce(nw.col(_BEFORE) + node.within_us >= nw.col(NOW), nw.lit(False))
-    marked = frame.with_columns((again & ~has_null).alias(_AGAIN)).drop(_BEFORE, NOW, strict=False)
-    held = context.engine.hold(marked)
+        has_null = nw.any_horizontal(*(nw.col(c).is_null() for c in node.key), ignore_nulls=False)
+        again = nw.coalesce(nw.col(_BEFORE) + node.within_us >= nw.col(NOW), nw.lit(False)) & ~has_null
+        held = context.engine.hold(frame.with_columns(again.alias(_AGAIN)).drop(_BEFORE, NOW))
     rows, twice = context.rows(held), context.number(held, nw.col(_AGAIN).cast(nw.Int64).sum())
     context.counts.add(name, "", **{"in": rows, "out": rows - twice, DUPLICATE: twice})
     return {

@@ -56,8 +56,8 @@ def stage(graph: Graph, log: EventLog, engine: FrameEngine) -> Staged:
     if (types := all_types(graph)) is not None:
         frame = frame.filter(nw.col(TYPE).is_in(types))
     frame = engine.in_order(frame.select(*columns))
-    frame = _with_source_flags(graph, frame, log, engine)
-    frame = engine.hold(_with_watermarks(graph, frame, engine))
+    rows = _with_source_flags(graph, frame, log, engine)
+    frame = engine.hold_in_order(lambda: _with_watermarks(graph, rows, engine))
     marks = [nw.col(watermark_column(number)).max() for number in range(len(graph.sources))]
     ends = frame.select(nw.len(), nw.col(TS).min().alias("low"), nw.col(TS).max().alias("high"), *marks)
     figures = engine.collect(ends).row(0)

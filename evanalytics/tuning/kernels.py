@@ -24,6 +24,7 @@ def count_latencies_by_type(
     time_ns: Any,
     types: Any,
     bounds: Any,
+    first_batch: int,
     batch_of: Any,
     type_of: Any,
     delivered_ns: Any,
@@ -31,10 +32,13 @@ def count_latencies_by_type(
     bits: int,
     counts: Any,
 ) -> None:
-    """Count the latencies of events with a request per type; `latest` has room for each type."""
+    """Count the latencies of events with a request per type, of the batches from `first_batch` on.
+
+    `bounds` and the requests are those of these batches; `latest` has room for each type.
+    """
     shift, request = 0, 0
     for batch in range(len(bounds) - 1):
-        while request < len(batch_of) and batch_of[request] == batch:
+        while request < len(batch_of) and batch_of[request] == first_batch + batch:
             latest[type_of[request]] = delivered_ns[request]
             request += 1
         for event in range(bounds[batch], bounds[batch + 1]):

@@ -17,16 +17,13 @@ from evanalytics.delivery.requests import Requests, request_of_each, requests_of
 from evanalytics.delivery.sending import NEVER, delivery_times, may_fail
 from evanalytics.delivery.simulate import arrivals_of, release
 from evanalytics.logs.log import EventLog
-from evanalytics.parts import in_parts, parts_for
+from evanalytics.parts import EVENTS_PER_THREAD, in_parts, parts_for
 from evanalytics.throttling.policy import ThrottlePolicy
 from evanalytics.tuning.histogram import BITS, Histogram
 from evanalytics.tuning.settings import Settings
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 """The quantiles that every table of metrics has."""
-
-_PER_THREAD = 2_000_000
-"""So many events are worth a thread."""
 
 _LATENCIES = (*(f"{quantile_name(quantile)}_ns" for quantile in QUANTILES), "max_ns")
 COLUMNS = ("events", "handed_back", "batches", "requests", "attempts", *_LATENCIES)
@@ -93,27 +90,22 @@ class Grouped:
             return Histogram.of((until - arrivals.time_ns)[until != NEVER], lost=lost)
         from evanalytics.tuning import kernels
 
-        if len(requests) == len(self.batches):
-            return self._counted_in_threads(delivered_ns, lost)
-        histogram, bounds = Histogram.empty(lost=lost), self.batches.bounds
-        kernels.count_latencies_by_type(
-            arrivals.time_ns, arrivals.types, bounds, requests.batch, requests.type, delivered_ns,
-            np.zeros(kinds, np.int64), BITS, histogram.counts,
-        )  # fmt: skip
-        return histogram
-
-    def _counted_in_threads(self, delivered_ns: Any, lost: int) -> Histogram:
-        """Return the latencies of events whose request is their batch; some batches in each thread."""
-        from evanalytics.tuning import kernels
-
-        time_ns, bounds = self.arrivals.time_ns, self.batches.bounds
+        time_ns, types, bounds = arrivals.time_ns, arrivals.types, self.batches.bounds
+        by_type = len(requests) > len(self.batches)
 
         def count(first: int, end: int) -> Histogram:
             part, own = Histogram.empty(), bounds[first : end + 1]
-            kernels.count_latencies(time_ns, own, delivered_ns[first:end], BITS, part.counts)
+            if not by_type:
+                kernels.count_latencies(time_ns, own, delivered_ns[first:end], BITS, part.counts)
+                return part
+            begin, until = np.searchsorted(requests.batch, (first, end))
+            kernels.count_latencies_by_type(
+                time_ns, types, own, first, requests.batch[begin:until], requests.type[begin:until],
+                delivered_ns[begin:until], np.zeros(kinds, np.int64), BITS, part.counts,
+            )  # fmt: skip
             return part
 
-        parts = in_parts(count, len(self.batches), parts_for(len(self.arrivals), _PER_THREAD))
+        parts = in_parts(count, len(self.batches), parts_for(len(arrivals), EVENTS_PER_THREAD))
         return sum(parts, Histogram.empty(lost=lost))
 
 

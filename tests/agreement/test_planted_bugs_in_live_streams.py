@@ -8,15 +8,16 @@ import narwhals.stable.v2 as nw
 import polars as pl
 import pytest
 
-from evanalytics.streams import aggregation
+from evanalytics.streams import aggregation, open_windows
 from evanalytics.streams.aggregation import LAST, NOW
 from evanalytics.streams.aggregators import WindowedCounter
 from evanalytics.streams.graph_state import GraphState
 from evanalytics.streams.join_state import JoinState
+from evanalytics.streams.open_windows import Panes, Part, Passed
 from evanalytics.streams.source_state import SourceStates
 from evanalytics.streams.state import TOP, DedupeState, KeyMarks
 from evanalytics.streams.watermark import NEVER
-from evanalytics.streams.window_state import Passed, SituationState, _Panes
+from evanalytics.streams.window_state import SituationState
 from tests.agreement import test_live_streams as agreement
 
 SEEDS = [15, 23, *range(60)]
@@ -67,8 +68,12 @@ def watermark_is_that_of_the_whole_batch(patch: pytest.MonkeyPatch) -> None:
 
 
 def rows_leave_the_join_too_early(patch: pytest.MonkeyPatch) -> None:
-    true = JoinState._let_go
-    patch.setattr(JoinState, "_let_go", lambda self, now: true(self, now + self._node.window_us + SECOND))
+    true = JoinState._settle
+
+    def settle(self: JoinState, every: Any, pairs: pl.DataFrame, now: int) -> Any:
+        return true(self, every, pairs, now + self._node.window_us + SECOND)
+
+    patch.setattr(JoinState, "_settle", settle)
 
 
 def kept_rows_meet_again(patch: pytest.MonkeyPatch) -> None:
@@ -91,11 +96,9 @@ def partner_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """A row that found its partner in an earlier micro-batch goes as one without."""
     true = JoinState._keep
 
-    def keep(self: JoinState, every: Any, pairs: pl.DataFrame) -> None:
+    def keep(self: JoinState, rows: Any) -> None:
         true(
-            self,
-            {side: rows.with_columns(pl.lit(False).alias("__matched")) for side, rows in every.items()},
-            pairs,
+            self, {side: frame.with_columns(pl.lit(False).alias("__matched")) for side, frame in rows.items()}
         )
 
     patch.setattr(JoinState, "_keep", keep)
@@ -169,12 +172,36 @@ def open_windows_are_not_saved(patch: pytest.MonkeyPatch) -> None:
 def hops_are_kept_twice(patch: pytest.MonkeyPatch) -> None:
     """What was put together stays there beside the parts that it was put together from."""
 
-    def compact(self: _Panes) -> None:
+    def compact(self: Panes) -> None:
         if len(self._parts) > 1:
-            self._parts = [pl.concat([*self._parts, self._parts[0]])]
+            self._parts = [Part.of(pl.concat([part.rows for part in (*self._parts, self._parts[0])]))]
 
-    patch.setattr(_Panes, "_compact", compact)
-    patch.setattr("evanalytics.streams.window_state._COMPACT", 2)
+    patch.setattr(Panes, "_compact", compact)
+    patch.setattr(open_windows, "_COMPACT", 2)
+
+
+def parts_of_a_window_are_taken_for_whole_ones(patch: pytest.MonkeyPatch) -> None:
+    """A window of which two micro-batches brought a part leaves as two."""
+
+    def single_and_several(parts: list[Part]) -> Any:
+        return [part.rows for part in parts], []
+
+    patch.setattr(open_windows, "_single_and_several", single_and_several)
+
+
+def first_pane_that_two_parts_have_is_overlooked(patch: pytest.MonkeyPatch) -> None:
+    true = Part.of
+
+    def narrower(rows: pl.DataFrame) -> Part:
+        part = true(rows)
+        return Part(part.low + 1, part.high, rows) if part.high > part.low else part
+
+    patch.setattr(Part, "of", narrower)
+
+
+def nothing_is_late_if_the_last_row_is_not(patch: pytest.MonkeyPatch) -> None:
+    true = pl.Series.any
+    patch.setattr(pl.Series, "any", lambda self, **how: true(self.tail(1), **how))
 
 
 def window_closes_too_late(patch: pytest.MonkeyPatch) -> None:
@@ -204,6 +231,9 @@ BUGS = [
     duplicates_are_known_within_a_batch_only,
     null_keys_begin_anew,
     hops_are_kept_twice,
+    parts_of_a_window_are_taken_for_whole_ones,
+    first_pane_that_two_parts_have_is_overlooked,
+    nothing_is_late_if_the_last_row_is_not,
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.conftest import app_folder
 from tests.browser.running import PATIENCE_MS
+from tests.browser.trying import use_everything, what_is_wrong
 from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
@@ -91,6 +92,15 @@ def test_a_control_moved_by_keyboard_redraws(dashboard: tuple[str, Visit]) -> No
     visit.page.keyboard.press(key)
 
     visit.wait_for_another_than(was)
+
+
+def test_everything_can_be_used(dashboard: tuple[str, Visit]) -> None:
+    number, visit = dashboard
+
+    used = use_everything(visit)
+
+    assert MOVED[number] is None or used
+    assert what_is_wrong(visit.page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

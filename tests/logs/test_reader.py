@@ -16,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from evanalytics.exceptions import ColumnError, PayloadUnavailableError
-from evanalytics.logs.engines import DuckDBEngine
+from evanalytics.logs.duckdb_engine import DuckDBEngine
 from evanalytics.logs.log import EventLog, LogSchema
 from evanalytics.logs.reader import read_log
 from evanalytics.logs.sources import ReadLimits

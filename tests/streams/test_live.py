@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,7 @@ import pytest
 import evanalytics as ev
 from evanalytics.exceptions import ColumnError, StreamError
 from evanalytics.logs.typed_events import declared_schema
-from tests.streams.order_stream import SCHEMA, build, log_of, one_by_one, order_events, replayed
+from tests.streams.order_stream import SCHEMA, MemorySink, build, log_of, one_by_one, order_events, replayed
 
 SMALL = ev.BatchPolicy(max_batch_size=50, flush_interval="1h")
 QUICK = ev.DeliveryPolicy(max_in_flight=1, retry=ev.Retry(max_attempts=3, base="1ms", jitter=0))
@@ -140,22 +140,28 @@ async def test_sink_that_keeps_failing_ends_the_run_and_hands_rows_back() -> Non
 
 
 async def test_lost_acknowledgements_double_nothing() -> None:
-    events, draw = order_events(1_500), random.Random(3)
+    events, draw = order_events(10_000), random.Random(3)
     processor, joined, metrics = build()
 
-    async def forgetful(batch: pl.DataFrame) -> None:
-        await joined.take(batch)
-        if draw.random() < 0.3:
-            raise TimeoutError("no answer")
+    def forgetful(sink: MemorySink) -> Callable[[pl.DataFrame], Awaitable[None]]:
+        async def take(batch: pl.DataFrame) -> None:
+            await sink.take(batch)
+            if draw.random() < 0.3:
+                raise TimeoutError("no answer")
 
-    processor.graph.nodes["joined-data-sink"] = ev.SinkNode(forgetful, batch_size=20)
+        return take
+
+    nodes = processor.graph.nodes
+    nodes["joined-data-sink"] = ev.SinkNode(forgetful(joined), batch_size=20)
+    nodes["metrics-sink"] = ev.SinkNode(forgetful(metrics), batch_size=50)
     patient = ev.DeliveryPolicy(max_in_flight=1, retry=ev.Retry(max_attempts=50, base="1us", max_delay="1us"))
-    run = await processor.start(log_of(events), micro_batch=SMALL, delivery=patient)
+    larger = ev.BatchPolicy(max_batch_size=500, flush_interval="1h")
+    run = await processor.start(log_of(events), micro_batch=larger, delivery=patient)
     await run.wait()
 
     assert (joined.rows, metrics.rows) == replayed(events)
-    assert joined.received > len(joined.rows)
-    assert joined.changed == []
+    assert joined.received + metrics.received > 1.3 * (len(joined.rows) + len(metrics.rows)) > 10_000
+    assert (joined.changed, metrics.changed) == ([], [])
 
 
 async def test_sinks_wait_for_tokens() -> None:

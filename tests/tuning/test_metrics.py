@@ -5,6 +5,7 @@ import pytest
 
 from evanalytics import compiled
 from evanalytics.batching.policy import BatchPolicy
+from evanalytics.delivery import requests as requests_module
 from evanalytics.delivery.policy import DeliveryPolicy, Retry
 from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.delivery.simulate import simulate
@@ -47,16 +48,21 @@ def test_the_numbers_are_those_of_the_simulation(monkeypatch, delivery, group_by
         assert found[name] is None or exact[name] <= found[name] <= exact[name] * 1.001
 
 
+@pytest.mark.parametrize("group_by", ["type", None])
 @pytest.mark.parametrize("size", [1, 20, 3_000])
-def test_latencies_counted_in_three_threads_are_the_same(monkeypatch, size):
-    settings = Settings(BatchPolicy(max_batch_size=size), ThrottlePolicy(), DELIVERIES["failing"])
+def test_requests_and_latencies_in_three_threads_are_the_same(monkeypatch, size, group_by):
+    batching = BatchPolicy(max_batch_size=size, group_by=group_by)
+    settings = Settings(batching, ThrottlePolicy(), DELIVERIES["failing"])
     arrivals = bursty_traffic(2_000)
-    alone = measure(arrivals, settings).latency
-    monkeypatch.setattr(metrics, "_PER_THREAD", 800)
+    alone, requests = measure(arrivals, settings).latency, metrics.Grouped.of(arrivals, batching).requests
+    for module in (metrics, requests_module):
+        monkeypatch.setattr(module, "EVENTS_PER_THREAD", 800)
     monkeypatch.setattr(pl, "thread_pool_size", lambda: 3)
 
-    together = measure(arrivals, settings).latency
+    together, again = measure(arrivals, settings).latency, metrics.Grouped.of(arrivals, batching).requests
 
+    for column in ("batch", "type", "events"):
+        assert (getattr(again, column) == getattr(requests, column)).all()
     assert (together.counts == alone.counts).all()
     assert together.lost == alone.lost
 
