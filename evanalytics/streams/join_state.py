@@ -191,19 +191,14 @@ class JoinState:
         """
         plans = []
         for side, column in ((LEFT, LEFT_SEQ), (RIGHT, RIGHT_SEQ)):
-            gone = self._is_passed(side, every[side], now)
-            met = pl.col(_MATCHED)
+            rows = every[side]
             if len(pairs):
-                met = met | pl.col(SEQ).is_in(pairs[column].implode())
-            rows = every[side].lazy().with_columns(met)
-            plans += [
-                rows.select(pl.col(_MATCHED).sum()),
-                rows.filter(gone & ~pl.col(_MATCHED)),
-                rows.filter(~gone),
-            ]
-        met_left, alone_left, left, met_right, alone_right, right = collected(plans)
-        for side, found in ((LEFT, met_left), (RIGHT, met_right)):
-            self.fates[side]["matched"] = int(found.item()) - self._met[side]
+                met = rows[_MATCHED] | rows[SEQ].is_in(pairs[column].implode())
+                rows = rows.with_columns(met.alias(_MATCHED))
+                self.fates[side]["matched"] = int(met.sum()) - self._met[side]
+            gone = self._is_passed(side, rows, now)
+            plans += [rows.lazy().filter(gone & ~pl.col(_MATCHED)), rows.lazy().filter(~gone)]
+        alone_left, left, alone_right, right = collected(plans)
         self._keep({LEFT: left, RIGHT: right})
         return [self._lone(LEFT, alone_left), self._lone(RIGHT, alone_right)]
 

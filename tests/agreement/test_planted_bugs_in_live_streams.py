@@ -190,13 +190,10 @@ def parts_of_a_window_are_taken_for_whole_ones(patch: pytest.MonkeyPatch) -> Non
 
 
 def first_pane_that_two_parts_have_is_overlooked(patch: pytest.MonkeyPatch) -> None:
-    true = Part.of
-
-    def narrower(rows: pl.DataFrame) -> Part:
-        part = true(rows)
-        return Part(part.low + 1, part.high, rows) if part.high > part.low else part
-
-    patch.setattr(Part, "of", narrower)
+    true = open_windows._shared
+    patch.setattr(
+        open_windows, "_shared", lambda parts: [(low + 1, high) for low, high in true(parts) if low < high]
+    )
 
 
 def nothing_is_late_if_the_last_row_is_not(patch: pytest.MonkeyPatch) -> None:
