@@ -53,7 +53,12 @@ pio.templates[TEMPLATE] = go.layout.Template(
             "font": {"color": "#FFFFFF", "size": 12},
         },
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-        "modebar": {"bgcolor": _CLEAR, "color": INK, "activecolor": COLORS[0]},
+        "modebar": {
+            "bgcolor": _CLEAR,
+            "color": INK,
+            "activecolor": COLORS[0],
+            "remove": ["sendChartToCloud"],  # a click would offer a log's figures to a server
+        },
         "annotationdefaults": {"font": {"size": 12}, "showarrow": False},
     }
 )
