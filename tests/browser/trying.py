@@ -10,7 +10,7 @@ KEYS = {"slider": "ArrowRight", "combobox": "ArrowDown", "checkbox": "Space"}
 """What moves a control one step, by its role."""
 
 _WIDGETS = ".ev-app"
-_CONTROLS = """{ slider: '[role=slider]', combobox: 'select', checkbox: 'input[type=checkbox]', button: 'button, [role=tab]' }"""
+_CONTROLS = """{ slider: '[role=slider], input[type=range]', combobox: 'select', checkbox: 'input[type=checkbox]', button: 'button, [role=tab]' }"""
 _OF_ROLE = f"""role => [...document.querySelectorAll('{_WIDGETS}')]
   .flatMap(app => [...app.querySelectorAll(({_CONTROLS})[role])])"""
 _EMPTY = """() => [...document.querySelectorAll('.js-plotly-plot')]
