@@ -74,7 +74,8 @@ class DuckDBEngine:
 
         self._may_stream = True
         try:
-            return self._in_file(make) or self.hold(make())
+            held = self._in_file(make)
+            return self.hold(make()) if held is None else held
         except duckdb.InvalidInputException as error:
             if _OUT_OF_ORDER not in str(error):
                 raise
