@@ -94,15 +94,6 @@ def test_a_control_moved_by_keyboard_redraws(dashboard: tuple[str, Visit]) -> No
     visit.wait_for_another_than(was)
 
 
-def test_everything_can_be_used(dashboard: tuple[str, Visit]) -> None:
-    number, visit = dashboard
-
-    used = use_everything(visit)
-
-    assert MOVED[number] is None or used
-    assert what_is_wrong(visit.page) == []
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(dashboard: tuple[str, Visit], theme: str) -> None:
     _, visit = dashboard
@@ -119,6 +110,15 @@ def test_it_is_no_wider_than_a_narrow_window(dashboard: tuple[str, Visit]) -> No
     visit.page.wait_for_function(
         "() => document.documentElement.scrollWidth <= window.innerWidth", timeout=PATIENCE_MS
     )
+
+
+def test_everything_can_be_used(dashboard: tuple[str, Visit]) -> None:
+    number, visit = dashboard
+
+    used = use_everything(visit)
+
+    assert MOVED[number] is None or used
+    assert what_is_wrong(visit.page) == []
 
 
 def test_nothing_was_asked_of_other_machines(dashboard: tuple[str, Visit]) -> None:

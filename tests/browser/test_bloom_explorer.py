@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.running import PATIENCE_MS, run_notebook
+from tests.browser.trying import use_everything, what_is_wrong
 from tests.browser.visit import Visit, visiting
 
 pytestmark = pytest.mark.browser
@@ -90,6 +91,13 @@ def test_every_control_has_a_name(page: Any, role: str) -> None:
 
     assert names
     assert all('"' in name for name in names)
+
+
+def test_nothing_is_wrong_when_everything_was_used(visit: Visit) -> None:
+    used = use_everything(visit)
+
+    assert "button" in used
+    assert what_is_wrong(visit.page) == []
 
 
 def test_nothing_leaves_this_machine(visit: Visit) -> None:
