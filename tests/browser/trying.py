@@ -39,10 +39,12 @@ def use_everything(visit: Visit) -> list[str]:
 
 
 def what_is_wrong(page: Any) -> list[str]:
-    """Return notices, errors, figures that are empty without saying why, and texts that are cut off."""
+    """Return buttons that would upload, notices, errors, figures that are empty without saying why, and texts that are cut off."""
     notices = page.locator(".ev-notice").all_inner_texts()
     errors = page.locator("[data-mime-type*='error'], [data-mime-type*='stderr']").all_inner_texts()
+    uploads = page.locator("[data-title*='hare']").count()
     return [
+        *(["a button that shares a figure"] if uploads else []),
         *(f"notice: {text}" for text in notices),
         *(f"error: {text[:500]}" for text in errors),
         *(f"empty figure: {text}" for text in page.evaluate(_EMPTY)),
