@@ -15,6 +15,7 @@ from evanalytics.logs.log import EventLog
 from evanalytics.streams.checks import Schemas
 from evanalytics.streams.columns import is_hidden, watermark_column
 from evanalytics.streams.context import ReplayContext
+from evanalytics.streams.counts import Counts
 from evanalytics.streams.graph import Edge, Graph, Port
 from evanalytics.streams.memory_nodes import AggregatorNode, DedupeNode, JoinNode
 from evanalytics.streams.nodes import (
@@ -51,7 +52,8 @@ class BatchReplay:
         """Read what the graph needs of the log."""
         begin = time.perf_counter()
         staged = stage(graph, log, engine)
-        self.context = ReplayContext(graph, log, engine, schemas, staged, keep, close)
+        counts = Counts(name for name, _ in graph.in_order())
+        self.context = ReplayContext(graph, log, engine, schemas, staged, keep, close, counts)
         self.seconds: dict[str, float] = defaultdict(float)
         self.seconds["(reading)"] = time.perf_counter() - begin
         self._graph = graph

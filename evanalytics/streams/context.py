@@ -44,7 +44,7 @@ class ReplayContext:
     staged: Staged
     keep: bool
     close: bool
-    counts: Counts = field(default_factory=Counts)
+    counts: Counts
     notes: dict[str, str] = field(default_factory=dict)
 
     def columns(self, name: str) -> Columns:

@@ -10,31 +10,38 @@ _SCHEMA = {"node": pl.String(), "part": pl.String(), "what": pl.String(), "rows"
 
 
 class Counts:
-    """Adds up rows by node, part (an output, a side, a window with its key, or "") and word."""
+    """Adds up rows by node, part (an output, a side, a window with its key, or "") and word.
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._rows: dict[tuple[str, str, str], int] = {}
+    Nodes may be counted in threads side by side, each in one.
+    """
+
+    def __init__(self, nodes: Iterable[str]) -> None:
+        """Begin with nothing; the counts will stand in the order of the nodes."""
+        self._rows: dict[str, dict[tuple[str, str], int]] = {node: {} for node in nodes}
 
     def add(self, node: str, part: str, **rows: int) -> None:
         """Add rows to what was counted under these words."""
+        of_node = self._rows[node]
         for what, number in rows.items():
-            place = (node, part, what)
-            self._rows[place] = self._rows.get(place, 0) + number
+            of_node[part, what] = of_node.get((part, what), 0) + number
 
     def get(self, node: str, part: str, what: str) -> int:
         """Return a count; 0 if nothing was counted so."""
-        return self._rows.get((node, part, what), 0)
+        return self._rows[node].get((part, what), 0)
 
     def frame(self) -> pl.DataFrame:
         """Return a row per count: columns `node`, `part`, `what` (String), `rows` (Int64)."""
-        rows = [(*place, number) for place, number in list(self._rows.items())]
-        return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+        return pl.DataFrame(self.rows(), schema=_SCHEMA, orient="row")
 
     def rows(self) -> list[tuple[str, str, str, int]]:
         """Return the counts as `load` takes them."""
-        return [(*place, number) for place, number in list(self._rows.items())]
+        return [
+            (node, *place, number)
+            for node, rows in self._rows.items()
+            for place, number in list(rows.items())
+        ]
 
     def load(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
         """Go on counting from these."""
-        self._rows = {(node, part, what): number for node, part, what, number in rows}
+        for node, part, what, number in rows:
+            self._rows[node][part, what] = number

@@ -103,6 +103,16 @@ class Graph:
         for name in self.nodes:
             yield from visit(name, ())
 
+    def in_waves(self) -> list[list[str]]:
+        """Return the nodes behind the sources, wave by wave: each needs only what earlier waves have made."""
+        depth: dict[str, int] = {}
+        for name, _ in self.in_order():
+            depth[name] = max(
+                (depth[edge.port.node] + 1 for edge in self.edges if edge.node == name), default=0
+            )
+        deepest = max(depth.values(), default=0)
+        return [[name for name in depth if depth[name] == wave] for wave in range(1, deepest + 1)]
+
 
 class NodeHandle:
     """A node of a processor, to be connected."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import polars as pl
 
@@ -23,7 +25,6 @@ from evanalytics.streams.nodes import (
     FilterNode,
     Node,
     SinkNode,
-    SourceNode,
     TransformNode,
 )
 from evanalytics.streams.row_steps import FilterStep, TransformStep
@@ -64,13 +65,15 @@ class GraphState:
         self._nodes = dict(graph.in_order())
         self._nothing = _empty_log(schema)
         self._sources = SourceStates(graph, schema, self._nothing)
-        self.counts = Counts()
+        self.counts = Counts(self._nodes)
         self._steps: dict[str, FilterStep | TransformStep] = {}
         self._joins: dict[str, Partitions[JoinState]] = {}
         self._dedupes: dict[str, Partitions[DedupeState]] = {}
         self._windows: dict[str, AggregatorState] = {}
         for name, node in self._nodes.items():
             self._set_up(name, node, schema)
+        self._turns = list(self._in_turns())
+        self._threads = ThreadPoolExecutor(max(map(len, self._turns), default=1), "evanalytics-nodes")
 
     @property
     def types(self) -> list[str] | None:
@@ -177,16 +180,25 @@ class GraphState:
             self.counts.add(name, "", read=read, out=len(rows))
             if name in self._sources.ahead:
                 self.counts.add(name, "", ahead=self._sources.ahead[name])
-        for name, node in self._nodes.items():
-            if not isinstance(node, SourceNode):
-                frames = [out[ports[0]] for ports in self._graph.inputs(name).values()]
-                found = self._visit(name, node, frames, log, closing=closing)
+        for turn in self._turns:
+            frames = [[out[ports[0]] for ports in self._graph.inputs(name).values()] for name in turn]
+            visit = partial(self._visit, log=log, closing=closing)
+            each = map if len(turn) == 1 else self._threads.map
+            for name, found in zip(turn, each(visit, turn, frames), strict=True):
                 out |= {Port(name, output): frame for output, frame in found.items()}
         return out
 
-    def _visit(
-        self, name: str, node: Node, frames: list[pl.DataFrame], log: EventLog, *, closing: bool
-    ) -> Frames:
+    def _in_turns(self) -> Iterator[list[str]]:
+        """Yield nodes that run side by side: no step may, for users' own functions need not bear it."""
+        for wave in self._graph.in_waves():
+            with_memory = [
+                n for n in wave if isinstance(self._nodes[n], DedupeNode | JoinNode | AggregatorNode)
+            ]
+            yield from ([with_memory] if with_memory else [])
+            yield from ([name] for name in wave if name not in with_memory)
+
+    def _visit(self, name: str, frames: list[pl.DataFrame], log: EventLog, *, closing: bool) -> Frames:
+        node = self._nodes[name]
         if isinstance(node, JoinNode):
             return self._join(name, node, frames[0], frames[1], closing=closing)
         if isinstance(node, AggregatorNode):

@@ -143,7 +143,9 @@ class JoinState:
         return frames
 
     def _with_kept(self, side: str, rows: pl.DataFrame) -> pl.DataFrame:
-        return pl.concat([self._kept[side], rows]) if side in self._kept else rows
+        if side not in self._kept:
+            return rows
+        return pl.concat([self._kept[side], rows], rechunk=True)  # texts in two pieces are slow to gather
 
     def _pairs(self, new: Frames, every: Frames) -> pl.DataFrame:
         """Return the pairs of new left rows and all right ones, and of kept left rows and new right ones."""

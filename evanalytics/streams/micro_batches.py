@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import msgspec
@@ -78,7 +79,7 @@ def batches_of_log(log: EventLog, size: int, before: Offset, state: GraphState) 
 
 
 def _frames(log: EventLog, size: int, first: int, columns: list[str] | None) -> Iterator[pl.DataFrame]:
-    """Yield a log's rows from a `seq` on, never more than some thousands ahead.
+    """Yield a log's rows from a `seq` on, and read the next ones meanwhile, but no more than those.
 
     `collect_batches` reads a whole file ahead of a slow consumer; a slice of an unfiltered log costs
     little more than its own rows, if there are enough of them.
@@ -89,9 +90,12 @@ def _frames(log: EventLog, size: int, first: int, columns: list[str] | None) -> 
         yield from (frame for frame in frames if len(frame))
         return
     at_once = size * max(1, _AT_ONCE // size)
-    while len(rows := lazy.slice(first, at_once).collect()):
-        yield from rows.iter_slices(size)
-        first += len(rows)
+    with ThreadPoolExecutor(1, "evanalytics-log-reader") as reader:
+        coming = reader.submit(lazy.slice(first, at_once).collect)
+        while len(rows := coming.result()):
+            first += len(rows)
+            coming = reader.submit(lazy.slice(first, at_once).collect)
+            yield from rows.iter_slices(size)
 
 
 class _OfEvents:
