@@ -6,8 +6,15 @@ import threading
 from typing import Any
 
 import plotly.graph_objects as go
+import traitlets
+from plotly.serializers import custom_serializers
 
 from evanalytics.plots.panel import Board, update_figure
+
+
+def _without_echo() -> traitlets.Dict[str, Any]:
+    told: traitlets.Dict[str, Any] = traitlets.Dict(allow_none=True)
+    return told.tag(sync=True, echo_update=False, **custom_serializers)
 
 
 class BoardFigure(go.FigureWidget):  # type: ignore[misc]
@@ -15,8 +22,16 @@ class BoardFigure(go.FigureWidget):  # type: ignore[misc]
 
     After each redraw the browser tells what it has made of the figure. JupyterLab delivers that in a
     thread of its own while a cell runs, and plotly keeps both directions in the same dictionaries: without
-    a lock a busy kernel mixes them up now and then.
+    a lock a busy kernel mixes them up now and then. The kernel does not send it back, as it does by
+    default with whatever a browser says: each redraw would be ten times as many bytes.
     """
+
+    _js2py_traceDeltas = _without_echo()  # noqa: N815  plotly's names
+    _js2py_layoutDelta = _without_echo()  # noqa: N815
+    _js2py_restyle = _without_echo()
+    _js2py_relayout = _without_echo()
+    _js2py_update = _without_echo()
+    _js2py_pointsCallback = _without_echo()  # noqa: N815
 
     def __init__(self, figure: go.Figure, board: Board) -> None:
         """Show a figure of a board, complete: what is added later is lost when the page is loaded again."""

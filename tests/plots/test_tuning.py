@@ -102,7 +102,16 @@ def test_tokens_are_per_second_beside_their_limit() -> None:
 
 
 def test_instants_are_texts_in_utc() -> None:
-    assert queueing.queue_depth(EXPLAINED.queue).data[0].x[0].startswith("1970-01-01T00:00:")
+    assert queueing.waits(EXPLAINED.waits).data[0].x[0].startswith("1970-01-01T00:00:")
+
+
+def test_evenly_spaced_instants_are_a_beginning_and_a_step() -> None:
+    trace = queueing.queue_depth(EXPLAINED.queue).data[0]
+    last = datetime.fromisoformat(trace.x0) + (len(trace.y) - 1) * timedelta(milliseconds=trace.dx)
+
+    assert trace.x is None
+    assert trace.x0 == EXPLAINED.queue["time"][0].strftime("%Y-%m-%dT%H:%M:%S.%f")
+    assert abs(last - EXPLAINED.queue["time"][-1].replace(tzinfo=None)) <= timedelta(milliseconds=1)
 
 
 def test_the_map_has_a_cell_per_setting_with_its_requests() -> None:
