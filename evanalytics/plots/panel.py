@@ -14,6 +14,8 @@ from evanalytics.plots.theme import TEMPLATE
 Properties = Mapping[str, Any]
 
 _GAP_X, _GAP_Y_PX, _TITLE_PX, _BOTTOM_PX, _LINE_PX = 0.075, 94, 44, 48, 17
+_DAY_PX = 14
+"""More below an axis of instants: its ticks have a second line, which says the day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ def board_figure(board: Board, *, height: int) -> go.Figure:
     message = _text(board.message, 0.5, 0.6, xanchor="center", size=15)
     titles.append({**message, "yanchor": "middle", "align": "center"})
     layout["annotations"] = titles
-    layout["margin"] = {"t": _TITLE_PX, "b": _BOTTOM_PX}
+    layout["margin"] = {"t": _TITLE_PX, "b": _bottom_px(board)}
     return go.Figure(data=traces, layout=layout)
 
 
@@ -128,7 +130,7 @@ def _same(old: Any, new: Any) -> bool:
 
 def _places(board: Board, height: int) -> Iterator[tuple[Panel, list[float], list[float]]]:
     """Yield each panel with the part of the figure's width and height that is its own."""
-    gap = _GAP_Y_PX / (height - _TITLE_PX - _BOTTOM_PX)
+    gap = _GAP_Y_PX / (height - _TITLE_PX - _bottom_px(board))
     free = 1 - gap * (len(board.rows) - 1)
     top = 1.0
     for row, share in zip(board.rows, board.heights, strict=True):
@@ -138,6 +140,10 @@ def _places(board: Board, height: int) -> Iterator[tuple[Panel, list[float], lis
             left = column * (width + _GAP_X)
             yield panel, [left, min(left + width, 1.0)], [bottom, top]
         top = bottom - gap
+
+
+def _bottom_px(board: Board) -> int:
+    return _BOTTOM_PX + _DAY_PX * any(panel.xaxis.get("type") == "date" for panel in board.rows[-1])
 
 
 def _axis_names(number: int) -> tuple[str, str]:

@@ -53,7 +53,7 @@ def queue_panel(frame: pl.DataFrame) -> Panel:
     return Panel(
         title=f"<b>Held events</b>  {_legend(_STATES.values())}",
         traces=traces,
-        xaxis={"type": "date", "title": {"text": "time (UTC)"}, "nticks": 4, "fixedrange": True},
+        xaxis=_time_axis("time (UTC)", ticks=4),
         yaxis={"title": {"text": "events held"}, "fixedrange": True},
     )
 
@@ -76,7 +76,7 @@ def tokens_panel(frame: pl.DataFrame, *, limit_per_second: float | None = None) 
             ),
             _line({"x": _times(ends)}, limit, "limit", line),
         ],
-        xaxis={"type": "date", "title": {"text": "time (UTC)"}, "nticks": 4, "fixedrange": True},
+        xaxis=_time_axis("time (UTC)", ticks=4),
         yaxis={"title": {"text": "tokens per second"}, "fixedrange": True},
     )
 
@@ -100,7 +100,7 @@ def waits_panel(frame: pl.DataFrame) -> Panel:
     return Panel(
         title=f"<b>Why did it wait?</b>  {_legend(present)}",
         traces=traces,
-        xaxis={"type": "date", "title": {"text": "arrival (UTC)"}, "nticks": 6, "fixedrange": True},
+        xaxis=_time_axis("arrival (UTC)", ticks=6),
         yaxis={"title": {"text": "mean latency (s)"}, "fixedrange": True},
     )
 
@@ -131,6 +131,11 @@ def _line(x: Mapping[str, Any], y: Any, name: str, line: dict[str, Any]) -> dict
         "line": line,
         "hovertemplate": "%{y:.4~g}/s",
     }
+
+
+def _time_axis(title: str, *, ticks: int) -> dict[str, Any]:
+    """Return the axis; its title stands clear of the ticks' second line, which says the day."""
+    return {"type": "date", "title": {"text": title, "standoff": 2}, "nticks": ticks, "fixedrange": True}
 
 
 def _legend(entries: Any) -> str:

@@ -107,10 +107,11 @@ class EventStore:
         with self._turn, self._explained():
             hashes = self._hash_ids(rows[ID])
             is_new = pl.Series(self._positions(rows[ID], hashes) == ABSENT) & rows[ID].is_first_distinct()
-            fresh = rows.filter(is_new)
+            all_new = is_new.all()  # as nearly always; to filter takes polars longer than one would think
+            fresh = rows if all_new else rows.filter(is_new)
             if fresh.height:
                 self._insert(fresh, hashes[is_new.to_numpy()])
-            conflicting = self._conflicts(rows, ~is_new)
+            conflicting = {} if all_new else self._conflicts(rows, ~is_new)
         self.tell_listeners()
         ends = np.cumsum([part.height for part in parts]).tolist()
         spans = [range(end - part.height, end) for part, end in zip(parts, ends, strict=True)]

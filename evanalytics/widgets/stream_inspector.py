@@ -62,7 +62,6 @@ class StreamInspector(ipywidgets.VBox):  # type: ignore[misc]
         self.node = ipywidgets.Dropdown(options=options, value=names[first], description="node")
         self.output = ipywidgets.Dropdown(options=named, description="output")
         self.output.value = self._first_of(names[first])
-        self.output.add_class("ev-wide")
         self.event_id = ipywidgets.Text(
             placeholder="id of an event", description="follow", continuous_update=False
         )
