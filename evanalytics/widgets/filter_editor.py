@@ -123,8 +123,13 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
             matches = self._total if found.matches is None else found.matches
             self.count = Count(matches, True)
             self._tell(f"explained in {spent_ms:,.0f} ms")
-            pages = (matches_html(first, matches), trees_html(chosen, found), sql_html(found))
-            for page, text in zip(self.tabs.children, pages, strict=False):
+            pages = (
+                matches_html(first, matches),
+                trees_html(chosen, found),
+                sql_html(found),
+                _files_of(chosen),
+            )
+            for page, text in zip(self.tabs.children, pages, strict=True):
                 page.value = text
 
     def close(self) -> None:
@@ -267,12 +272,11 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
 
     def _follow(self) -> None:
         """Explain what is shown, unless that takes too long to be done unasked."""
-        chosen = self._filter
-        files = {"filter.json": chosen.to_json(indent=2), "filter.py": to_python(chosen)}
-        self.tabs.children[3].value = f"<div class='ev-page'>{files_html(files)}</div>"
         most = _MOST_EVENTS_BY_COLUMNS if self.count.is_exact else _MOST_EVENTS_ONE_BY_ONE
         if self._total <= most:
             self.show_explanation()
+        else:
+            self.tabs.children[3].value = _files_of(self._filter)
 
     def _start(self) -> None:
         """Explain in a thread, the button disabled, and say how long it has been going on."""
@@ -295,6 +299,11 @@ def _facets_of(log: EventLog) -> dict[str, Facet]:
             counts = events_over_time(log, start_us, end_us, _PARTS)
             found[path] = {**facet, "counts": counts}
     return found
+
+
+def _files_of(chosen: Filter) -> str:
+    files = {"filter.json": chosen.to_json(indent=2), "filter.py": to_python(chosen)}
+    return f"<div class='ev-page'>{files_html(files)}</div>"
 
 
 def _shown_as(chosen: Filter, known: Mapping[str, Facet]) -> tuple[list[Condition], Joined] | None:

@@ -300,6 +300,16 @@ def test_the_explanation_follows_by_itself(editor: FilterEditor) -> None:
     assert editor.late_notice.text == ""
 
 
+def test_explained_at_once_the_filter_to_take_along_is_the_one_shown(editor: FilterEditor) -> None:
+    editor.filter = {"data.n": {"$gt": 50}}
+    editor._later.join()
+    editor.filter = {"type": "paid"}
+    editor.show_explanation()  # before the tabs would have followed by themselves
+
+    assert "paid" in editor.tabs.children[3].value
+    assert "data.n" not in editor.tabs.children[3].value
+
+
 def test_pictures_go_from_few_conditions_to_many_and_back(editor: FilterEditor) -> None:
     for document in (
         {"type": "paid"},
