@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from evanalytics.app.folder import FIRST
 from evanalytics.cli import main
 from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
 from evanalytics.tuning.settings import Settings
@@ -62,6 +63,7 @@ def test_lab_hands_further_arguments_to_jupyterlab(
     assert main(["lab", *arguments]) == 0
     command, path = seen[0]
     assert [part for part in command if part in further] == further
+    assert command[-1] == f"--LabApp.default_url=/lab/tree/{FIRST}"  # which is printed, too
     assert (path is None) if log is None else path.endswith(log)
 
 

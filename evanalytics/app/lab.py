@@ -47,4 +47,6 @@ def run_lab(log: str | None, arguments: Sequence[str]) -> int:
     environment = lab_environment(os.environ)
     if log:
         environment["EVANALYTICS_LOG"] = str(Path(log).resolve())
-    return subprocess.call([*lab_command(arguments), str(folder / FIRST)], env=environment)
+    # by its address, not by its name: so who has no browser here is shown the way to it, too
+    place = (f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{FIRST}")
+    return subprocess.call([*lab_command(arguments), *place], env=environment)
