@@ -23,7 +23,7 @@ class BoardFigure(go.FigureWidget):  # type: ignore[misc]
     After each redraw the browser tells what it has made of the figure. JupyterLab delivers that in a
     thread of its own while a cell runs, and plotly keeps both directions in the same dictionaries: without
     a lock a busy kernel mixes them up now and then. The kernel does not send it back, as it does by
-    default with whatever a browser says: each redraw would be ten times as many bytes.
+    default with whatever a browser says: each redraw would be three times as many bytes.
     """
 
     _js2py_traceDeltas = _without_echo()  # noqa: N815  plotly's names
