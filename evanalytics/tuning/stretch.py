@@ -18,13 +18,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def arrivals_between(arrivals: Arrivals, start_us: int, end_us: int) -> Arrivals:
     """Return the arrivals with start_us <= time < end_us (microseconds since 1970) as a log of its own.
 
-    Its arrays are views, and its time begins at `start_us`: nothing was waiting before.
+    Its arrays are views, but for times that begin anew, at `start_us`: nothing was waiting before.
     """
     start_ns, end_ns = ((us - arrivals.start_us) * 1_000 for us in (start_us, end_us))
     first, last = np.searchsorted(arrivals.time_ns, [start_ns, end_ns])
     part = slice(int(first), int(last))
     sizes = None if arrivals.sizes is None else arrivals.sizes[part]
-    times, types, seq = arrivals.time_ns[part] - start_ns, arrivals.types[part], arrivals.seq[part]
+    times, types, seq = arrivals.time_ns[part], arrivals.types[part], arrivals.seq[part]
+    times = times - start_ns if start_ns else times  # 80 MB for ten million events, at each step of a drag
     return Arrivals(times, types, arrivals.type_names, seq, sizes, start_us)
 
 
