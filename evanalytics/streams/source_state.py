@@ -73,7 +73,10 @@ class SourceStates:
         )
         self._move_on(held)
         flags = [f"{_FLAG}{number}" for number in range(len(self._sources))]
-        out = {name: held.filter(flag).drop(flags) for flag, name in zip(flags, self._sources, strict=True)}
+        out = {
+            name: (held if held[flag].all() else held.filter(flag)).drop(flags)
+            for flag, name in zip(flags, self._sources, strict=True)
+        }
         self._look_ahead(out)
         return out
 
