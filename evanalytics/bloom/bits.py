@@ -20,6 +20,8 @@ Hashes = npt.NDArray[np.uint64]
 
 _CHUNK = 4_096  # hashes between the two loops: 32 kB, which stay in the nearest cache
 
+_CACHE_LINE = 64  # bytes
+
 _PER_THREAD = 200_000
 """So many ids are worth a thread."""
 
@@ -55,6 +57,13 @@ def bits_over(words: Words, shape: Shape) -> Bits:
     from evanalytics.bloom.numpy_bits import NumpyBits
 
     return NumpyBits(words, shape)
+
+
+def unset_words(shape: Shape) -> Words:
+    """Return words without a bit set, laid out so that no block lies in two lines of the processor's cache."""
+    raw = np.zeros(shape.bytes + _CACHE_LINE, np.uint8)
+    begin = -raw.ctypes.data % _CACHE_LINE
+    return raw[begin : begin + shape.bytes].view(np.uint32)
 
 
 def error_rate_of(words: Words, shape: Shape) -> float:

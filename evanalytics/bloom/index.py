@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from evanalytics.bloom.bits import Words, bits_over, error_rate_of, set_bits
+from evanalytics.bloom.bits import Words, bits_over, error_rate_of, set_bits, unset_words
 from evanalytics.bloom.columns import Id, IdType, dtype_named, encoder, refuse_unfit
 from evanalytics.bloom.sidecar import StoredFilter, read_sidecar, write_sidecar
 from evanalytics.bloom.sizing import Shape, capacity_of, shape_for
@@ -272,7 +272,7 @@ class BloomFilterIndex:
         self.shape = shape
         self.count = 0
         self._has_warned = False
-        self._words: Words = np.zeros(shape.bytes // 4, np.uint32)
+        self._words: Words = unset_words(shape)
         self._bits = bits_over(self._words, shape)
         self._encode = encoder(self.dtype)
         self._find_one, self._add_one = self._bits.find_one, self._bits.add_one

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evanalytics.bloom import bits
-from evanalytics.bloom.bits import CompiledBits, bits_over, error_rate_of
+from evanalytics.bloom.bits import CompiledBits, bits_over, error_rate_of, unset_words
 from evanalytics.bloom.columns import encoder
 from evanalytics.bloom.numpy_bits import NumpyBits, xxhash64
 from evanalytics.bloom.sizing import Classic, SplitBlock
@@ -155,3 +155,10 @@ def test_error_rate_of_split_blocks_is_the_mean_over_blocks():
 
 def test_error_rate_of_a_classic_filter_is_the_share_of_set_bits_to_the_power_of_hashes():
     assert error_rate_of(np.array([0xFFFF, 0], np.uint32), Classic(64, 3)) == 0.25**3
+
+
+@pytest.mark.parametrize("shape", [SplitBlock(1), SplitBlock(1_000), Classic(64, 3), Classic(96, 3)])
+def test_no_block_lies_in_two_lines_of_the_cache(shape):
+    words = unset_words(shape)
+
+    assert (words.nbytes, words.any(), words.ctypes.data % 64) == (shape.bytes, False, 0)
