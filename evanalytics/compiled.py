@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
+import numpy as np
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -15,6 +17,10 @@ except ImportError:  # a lean installation: the same loops, slower
 
 IS_COMPILED: bool = numba is not None
 """Whether kernels run as machine code."""
+
+Index: Any = int if numba is None else np.uint64
+"""What kernels count places with. Of a signed number numba asks at every use whether it counts from
+the array's end, which takes as long as the rest of a short loop. Never mix the two: their sum is a float."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

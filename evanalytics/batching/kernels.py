@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evanalytics.compiled import kernel
+from evanalytics.compiled import Index, kernel
 
 SIZE, AGE, BYTES = 0, 1, 2
 
@@ -18,22 +18,22 @@ def chain_batches(
     A batch that fills up in time costs one look, wherever its events lie; only one that ends
     by age is searched for its end. `first` has room for one more than `leave_ns`.
     """
-    events, begin, batches = len(arrival_ns), 0, 0
+    events, begin, batches, size, one = Index(len(arrival_ns)), Index(0), Index(0), Index(most), Index(1)
     while begin < events:
         deadline = arrival_ns[begin] + interval_ns
-        end = min(begin + most, events)
+        end = min(begin + size, events)
         first[batches] = begin
-        if end - begin == most and arrival_ns[end - 1] < deadline:
-            leave_ns[batches] = arrival_ns[end - 1]
+        if end - begin == size and arrival_ns[end - one] < deadline:
+            leave_ns[batches] = arrival_ns[end - one]
             reason[batches] = SIZE
         else:
             end = _first_at_or_after(arrival_ns, deadline, begin, end)
             leave_ns[batches] = deadline
             reason[batches] = AGE
-        batches += 1
+        batches += one
         begin = end
     first[batches] = events
-    return batches
+    return int(batches)
 
 
 @kernel
@@ -48,7 +48,7 @@ def chain_batches_with_bytes(
     reason: Any,
 ) -> int:
     """Do the same where a batch also leaves once it holds so many bytes."""
-    events, begin, batches = len(arrival_ns), 0, 0
+    events, begin, batches, size, one = Index(len(arrival_ns)), Index(0), Index(0), Index(most), Index(1)
     while begin < events:
         deadline = arrival_ns[begin] + interval_ns
         first[batches] = begin
@@ -57,28 +57,29 @@ def chain_batches_with_bytes(
         end, held = begin, 0
         while end < events and (arrival_ns[end] < deadline or end == begin):
             held += sizes[end]
-            end += 1
-            is_full = end - begin >= most
-            if (is_full or held >= most_bytes) and arrival_ns[end - 1] < deadline:
-                leave_ns[batches] = arrival_ns[end - 1]
+            end += one
+            is_full = end - begin >= size
+            if (is_full or held >= most_bytes) and arrival_ns[end - one] < deadline:
+                leave_ns[batches] = arrival_ns[end - one]
                 reason[batches] = SIZE if is_full else BYTES
                 break
-        batches += 1
+        batches += one
         begin = end
     first[batches] = events
-    return batches
+    return int(batches)
 
 
 @kernel
-def _first_at_or_after(arrival_ns: Any, instant: int, begin: int, end: int) -> int:
+def _first_at_or_after(arrival_ns: Any, instant: int, begin: Any, end: Any) -> Any:
     """Return the first index past `begin` whose arrival is not before the instant, or `end`."""
-    low, step = begin, 1
+    one = Index(1)
+    low, step = begin, one
     while low + step < end and arrival_ns[low + step] < instant:
         low += step
-        step *= 2
+        step <<= one
     high = min(low + step, end)
-    while high - low > 1:
-        middle = (low + high) // 2
+    while high - low > one:
+        middle = (low + high) >> one
         if arrival_ns[middle] < instant:
             low = middle
         else:

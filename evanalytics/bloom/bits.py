@@ -12,7 +12,7 @@ import polars as pl
 
 from evanalytics.bloom.constants import WORDS_PER_BLOCK
 from evanalytics.bloom.sizing import Classic, Shape, SplitBlock
-from evanalytics.parts import in_parts, parts_for
+from evanalytics.parts import parts_of, workers
 
 Words = npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
@@ -22,8 +22,8 @@ _CHUNK = 4_096  # hashes between the two loops: 32 kB, which stay in the nearest
 
 _CACHE_LINE = 64  # bytes
 
-_PER_THREAD = 200_000
-"""So many ids are worth a thread."""
+_PER_PART = 100_000
+"""So many ids are worth a part of the work."""
 
 
 class Bits(Protocol):
@@ -60,7 +60,7 @@ def bits_over(words: Words, shape: Shape) -> Bits:
 
 
 def unset_words(shape: Shape) -> Words:
-    """Return words without a bit set, laid out so that no block lies in two lines of the processor's cache."""
+    """Return words without a bit set; no block lies in two lines of the cache."""
     raw = np.zeros(shape.bytes + _CACHE_LINE, np.uint8)
     begin = -raw.ctypes.data % _CACHE_LINE
     return raw[begin : begin + shape.bytes].view(np.uint32)
@@ -111,10 +111,12 @@ class CompiledBits:
     def find(self, ids: pl.Series) -> Flags:
         """Return whether each id's bits are set; many ids are asked for on all cores."""
 
-        def find(first: int, end: int) -> Flags:
-            return self._each(ids[first:end], self._find)
+        def find(part: tuple[int, int]) -> Flags:
+            return self._each(ids[slice(*part)], self._find)
 
-        return np.concatenate(in_parts(find, len(ids), parts_for(len(ids), _PER_THREAD)))
+        parts = parts_of(len(ids), _PER_PART)
+        with workers(len(parts)) as each:
+            return np.concatenate(list(each(find, parts)))
 
     def add(self, ids: pl.Series) -> Flags:
         """Set the bits of ids, one after the other; return which found one of theirs unset."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from evanalytics.compiled import kernel, step
+from evanalytics.compiled import Index, kernel, step
 
 FAR_NS = 2**62
 
@@ -26,6 +26,7 @@ NEXT = 1  # where in the ring the next unit token goes
 FULL = 2  # when the bucket is full again
 BORDER = 3  # where the newest window ends from which tokens were taken
 USED = 4  # how many were taken from it
+SLOT = 5  # where in a ring of slots the next one to become free is
 
 DELIVERED, FAILED, TIMEOUT = 0, 1, 2
 
@@ -39,8 +40,8 @@ def send_once(
     fixed_ns: int,
     per_event_ns: int,
     extra_ns: Any,
-    slots: int,
     free_ns: Any,
+    is_fifo: bool,
     rule: Any,
     state: Any,
     ring: Any,
@@ -50,33 +51,35 @@ def send_once(
     start_ns: Any,
     finish_ns: Any,
 ) -> None:
-    """Send requests of which none fails or times out.
+    """Send requests, after those of earlier calls with the same state; none fails or times out.
 
-    No slots means that there is no bound on what is in flight. `free_ns` is a heap of when each slot is
-    free, all 0 at the start; it is left empty where all calls take equally long, for then they
-    end in the order in which they start. `tokens_of` is empty where each request costs one token,
+    `free_ns` says when each slot is free, all 0 at the start, and is empty where there is no bound on
+    what is in flight. It is a ring if all calls take equally long, for then they end in the order in
+    which they start, and else a heap. `tokens_of` is empty where each request costs one token,
     `extra_ns` where no call takes extra time, `asked_ns` and `start_ns` where they are not wanted.
     """
-    head_left = 0
-    for request in range(len(finish_ns)):
-        asked = max(leave_ns[batch_of[request]], head_left)
-        if len(free_ns) > 0:
-            asked = max(asked, free_ns[0])
-        elif slots > 0 and request >= slots:
-            asked = max(asked, finish_ns[request - slots])
+    head_left, slots, slot = state[LINE], len(free_ns), Index(state[SLOT])
+    for request in range(Index(len(finish_ns))):
+        asked = max(leave_ns[Index(batch_of[request])], head_left)
+        if slots > 0:
+            asked = max(asked, free_ns[slot])
         tokens = tokens_of[request] if len(tokens_of) > 0 else 1
         start = _granted_at(rule, state, ring, slacks, asked, tokens)
         _take(rule, state, ring, costs, start, tokens)
         finish = start + fixed_ns + per_event_ns * events_of[request]
         if len(extra_ns) > 0:
             finish += extra_ns[request]
-        if len(free_ns) > 0:
+        if slots > 0 and is_fifo:
+            free_ns[slot] = finish
+            slot = Index(_place(slot + Index(1), Index(slots)))
+        elif slots > 0:
             _replace_least(free_ns, slots, finish)
         if len(start_ns) > 0:
             asked_ns[request] = asked
             start_ns[request] = start
         finish_ns[request] = finish
         head_left = start
+    state[SLOT] = slot
 
 
 @kernel
@@ -142,7 +145,7 @@ def send_with_retries(
             waiting = _pop(backing_off, waiting, due_ns)
 
         tokens = tokens_of[request]
-        start = _granted_at(rule, state, ring, slacks, asked, tokens)
+        start = _granted_at(rule, state, ring, slacks, max(asked, state[LINE]), tokens)
         end = min(start, deadline_ns[request])
         in_line_ns[request] += end - asked
         if is_head:
@@ -174,16 +177,15 @@ def send_with_retries(
 
 @step
 def _granted_at(rule: Any, state: Any, ring: Any, slacks: Any, asked: Any, tokens: Any) -> Any:
-    """Return when tokens are granted to the next one in line, without taking them."""
-    earliest = max(asked, state[LINE])
+    """Return when tokens are granted to the next one in line, who asks no earlier than `LINE`; take none."""
     if rule[KIND] == SLIDING_WINDOW:
         oldest = _place(state[NEXT] + tokens - 1, len(ring))
-        return max(earliest, ring[oldest] + rule[PER])
+        return max(asked, ring[Index(oldest)] + rule[PER])
     if rule[KIND] == TOKEN_BUCKET:
-        return max(earliest, state[FULL] - slacks[tokens])
-    if rule[KIND] == FIXED_WINDOW and earliest < state[BORDER] and state[USED] + tokens > rule[MOST]:
+        return max(asked, state[FULL] - slacks[Index(tokens)])
+    if rule[KIND] == FIXED_WINDOW and asked < state[BORDER] and state[USED] + tokens > rule[MOST]:
         return state[BORDER]
-    return earliest
+    return asked
 
 
 @step
@@ -192,10 +194,10 @@ def _take(rule: Any, state: Any, ring: Any, costs: Any, start: Any, tokens: Any)
     state[LINE] = start
     if rule[KIND] == SLIDING_WINDOW:
         for _ in range(tokens):
-            ring[state[NEXT]] = start
+            ring[Index(state[NEXT])] = start
             state[NEXT] = _place(state[NEXT] + 1, len(ring))
     elif rule[KIND] == TOKEN_BUCKET:
-        state[FULL] = max(state[FULL], start) + costs[tokens]
+        state[FULL] = max(state[FULL], start) + costs[Index(tokens)]
     elif rule[KIND] == FIXED_WINDOW:
         if start >= state[BORDER]:
             window = (start - rule[ORIGIN]) // rule[PER]

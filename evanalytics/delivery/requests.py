@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evanalytics.batching.policy import GroupBy
 from evanalytics.batching.simulate import Batches
-from evanalytics.parts import EVENTS_PER_THREAD, in_parts, parts_for
+from evanalytics.parts import parts_of, workers
 
 Int32Array = NDArray[np.int32]
+
+EVENTS_PER_PART = 100_000
+"""So many events are worth a part of the work, where each costs some nanoseconds."""
 
 ALL_TYPES = -1
 """The type of a request that holds a whole batch."""
@@ -35,16 +41,46 @@ class Requests:
         return len(self.batch)
 
 
-def requests_of(batches: Batches, types: Int32Array, type_count: int, group_by: GroupBy | None) -> Requests:
-    """Return the requests that batches become, by type in the order of first appearance."""
-    if group_by is None:
-        batch = np.arange(len(batches), dtype=np.int32)
-        return Requests(batch, np.full(len(batch), ALL_TYPES, np.int32), batches.sizes.astype(np.int32))
-    if len(batches) == len(types):  # every event is a batch
-        return Requests(np.arange(len(batches), dtype=np.int32), types, np.ones(len(batches), np.int32))
+def requests_of(
+    batches: Batches,
+    types: Int32Array,
+    type_count: int,
+    group_by: GroupBy | None,
+    *,
+    threads: int | None = None,
+) -> list[Requests]:
+    """Return the requests that batches become, by type in the order of first appearance.
+
+    They come in parts, each with whole batches; together they are all requests in their order.
+
+    Args:
+        batches: The batches.
+        types: The type of each event, as a number.
+        type_count: How many types there are.
+        group_by: By what a batch is cut.
+        threads: How many work on it; all cores if left out.
+    """
     from evanalytics.compiled import IS_COMPILED
 
-    return (_by_loop if IS_COMPILED else requests_by_sorting)(batches, types, type_count)
+    if not IS_COMPILED and group_by is not None:
+        return [requests_by_sorting(batches, types, type_count)]
+    parts = batch_parts(batches) if IS_COMPILED else [(0, len(batches))]
+    group = partial(_requests_of, batches, types, type_count, group_by)
+    with workers(len(parts) if threads is None else threads) as each:
+        return list(each(group, parts))
+
+
+def all_requests(parts: Sequence[Requests]) -> Requests:
+    """Return the requests of all parts as one."""
+    columns = zip(*((part.batch, part.type, part.events) for part in parts), strict=True)
+    return Requests(*map(np.concatenate, columns))
+
+
+def batch_parts(batches: Batches) -> list[tuple[int, int]]:
+    """Return ranges of batches with about as many events each, at least one, into which to cut work."""
+    cuts = [end for _, end in parts_of(int(batches.bounds[-1]), EVENTS_PER_PART)]
+    ends = np.unique(np.searchsorted(batches.bounds, cuts)).tolist()
+    return list(pairwise([0, *ends]))
 
 
 def request_of_each(batches: Batches, requests: Requests, types: Int32Array, type_count: int) -> Int32Array:
@@ -77,23 +113,22 @@ def requests_by_sorting(batches: Batches, types: Int32Array, type_count: int) ->
     return Requests(batch.astype(np.int32), kind.astype(np.int32), events[order].astype(np.int32))
 
 
-def _by_loop(batches: Batches, types: Int32Array, type_count: int) -> Requests:
-    """Return the requests of some batches in each thread; each writes where its own events lie."""
+def _requests_of(
+    batches: Batches, types: Int32Array, type_count: int, group_by: GroupBy | None, part: tuple[int, int]
+) -> Requests:
+    """Return the requests of a range of batches."""
+    first, end = part
+    bounds = batches.bounds[first : end + 1]
+    if group_by is None:
+        batch = np.arange(first, end, dtype=np.int32)
+        return Requests(batch, np.full(len(batch), ALL_TYPES, np.int32), np.diff(bounds).astype(np.int32))
+    own = types[int(bounds[0]) : int(bounds[-1])]
+    if len(own) == len(bounds) - 1:  # every event is a batch
+        return Requests(np.arange(first, end, dtype=np.int32), own, np.ones(len(own), np.int32))
     from evanalytics.delivery import request_kernels as kernels
 
-    bounds, out = batches.bounds, [np.empty(len(types) + 1, np.int32) for _ in range(3)]
-
-    def group(first: int, end: int) -> tuple[int, int]:
-        begin = int(bounds[first])
-        seen_in, held = np.full(type_count, -1, np.int64), np.zeros(type_count, np.int64)
-        own = [array[begin : int(bounds[end]) + 1] for array in out]
-        return begin, kernels.group_by_type(bounds[first : end + 1], first, types, seen_in, held, *own)
-
-    total = 0
-    for begin, count in in_parts(group, len(batches), parts_for(len(types), EVENTS_PER_THREAD)):
-        if begin > total:  # there are fewer requests than events: close the gap
-            for array in out:
-                array[total : total + count] = array[begin : begin + count]
-        total += count
-    batch, kind, events = (array[:total] for array in out)
-    return Requests(batch, kind, events)
+    out = [np.empty(len(own), np.int32) for _ in range(3)]
+    seen_in = np.full(type_count if type_count > kernels.BITS else 0, -1, np.int64)
+    held = np.zeros(type_count, np.int64)
+    count = kernels.group_by_type(bounds, first, types, seen_in, held, *out)
+    return Requests(*(array[:count].copy() for array in out))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +27,7 @@ NEVER = -1
 
 # as the kernels know them
 _KINDS = {"sliding_window": 1, "token_bucket": 2, "fixed_window": 3}
-_STATES = 5
+_STATES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def send_requests(released: Released, limit: RateLimit | None, policy: DeliveryP
     """
     if may_fail(policy):
         return _send_with_retries(released, limit, policy)
-    asked, start, finish = _send_once(released, limit, policy, with_starts=True)
+    [(asked, start, finish)] = _sent_once([released], limit, policy, with_starts=True)
     return Sent(
         asked_ns=asked,
         finish_ns=finish,
@@ -119,49 +121,61 @@ def send_requests(released: Released, limit: RateLimit | None, policy: DeliveryP
 
 
 def delivery_times(
-    released: Released, limit: RateLimit | None, policy: DeliveryPolicy
-) -> tuple[Int64Array, int]:
-    """Return when each request is delivered, `NEVER` if it is not, and how many attempts are made.
+    parts: Sequence[Released], limit: RateLimit | None, policy: DeliveryPolicy
+) -> Iterator[tuple[Int64Array, int]]:
+    """Yield when the requests of each part are delivered, `NEVER` if not, and how many attempts they make.
 
-    It is what `send_requests` tells, without what a table of requests needs besides.
+    It is what `send_requests` tells of all of them, without what a table of requests needs
+    besides, and of each part as soon as it is known.
 
     Raises:
         PolicyError: As `send_requests`.
     """
     if not may_fail(policy):
-        return _send_once(released, limit, policy, with_starts=False)[2], len(released)
-    sent = _send_with_retries(released, limit, policy)
-    return np.where(sent.outcome == 0, sent.finish_ns, NEVER), int(sent.attempts.sum())
+        for *_, finish in _sent_once(parts, limit, policy, with_starts=False):
+            yield finish, len(finish)
+        return
+    sent = _send_with_retries(_joined(parts), limit, policy)
+    for first, end in pairwise(accumulate(map(len, parts), initial=0)):
+        is_delivered = sent.outcome[first:end] == 0
+        yield np.where(is_delivered, sent.finish_ns[first:end], NEVER), int(sent.attempts[first:end].sum())
 
 
-def _send_once(
-    released: Released, limit: RateLimit | None, policy: DeliveryPolicy, *, with_starts: bool
-) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Return when each request asks, starts and ends, none of which fails."""
+def _sent_once(
+    parts: Sequence[Released], limit: RateLimit | None, policy: DeliveryPolicy, *, with_starts: bool
+) -> Iterator[tuple[Int64Array, Int64Array, Int64Array]]:
+    """Yield when the requests of each part ask, start and end, none of which fails."""
     from evanalytics.compiled import IS_COMPILED
 
-    count, service, slots = len(released), policy.service, _slots(policy, len(released))
-    extra = np.zeros(0, np.int64)
+    count, service = sum(map(len, parts)), policy.service
+    slots, none = _slots(policy, count), np.zeros(0, np.int64)
+    extra = none
     if service.distribution != "constant":
         extra = extra_times(service, np.arange(count), np.zeros(count, np.int64))
-    busy_ns = count * service.fixed_ns + service.per_event_ns * int(released.events.sum())
-    busy_ns += int(extra.sum(dtype=np.float64))
-    _check_length(released, busy_ns, slots)
-    limit_arrays = _limit_arrays(released, limit, total=int(released.tokens.sum()) or count)
-    if not IS_COMPILED and slots == 0 and (limit is None or has_closed_form(limit, released.all_tokens)):
-        return send_by_columns(released, limit, service.fixed_ns, service.per_event_ns, extra)
+    busy_ns = count * service.fixed_ns + int(extra.sum(dtype=np.float64))
+    busy_ns += service.per_event_ns * sum(int(part.events.sum()) for part in parts)
+    _check_length(parts[0].leave_ns, busy_ns, slots, count)
+    tokens = np.concatenate([part.tokens for part in parts])
+    limit_arrays = _limit_arrays(parts[0].leave_ns, tokens, limit, total=int(tokens.sum()) or count)
+    if not IS_COMPILED and slots == 0 and len(parts) == 1:
+        only = parts[0]
+        if limit is None or has_closed_form(limit, only.all_tokens):
+            yield send_by_columns(only, limit, service.fixed_ns, service.per_event_ns, extra)
+            return
     from evanalytics.delivery import kernels
 
-    all_equal = service.per_event_ns == 0 and len(extra) == 0
-    free = np.zeros(0 if all_equal else slots, np.int64)
-    finish = np.empty(count, np.int64)
-    asked, start = (np.empty(count if with_starts else 0, np.int64) for _ in range(2))
-    kernels.send_once(
-        released.leave_ns, released.batch, released.events, released.tokens,
-        service.fixed_ns, service.per_event_ns, extra, slots, free,
-        *limit_arrays, asked, start, finish,
-    )  # fmt: skip
-    return asked, start, finish
+    is_fifo, free = service.per_event_ns == 0 and len(extra) == 0, np.zeros(slots, np.int64)
+    first = 0
+    for part in parts:
+        finish = np.empty(len(part), np.int64)
+        asked, start = (np.empty_like(finish) if with_starts else none for _ in range(2))
+        kernels.send_once(
+            part.leave_ns, part.batch, part.events, part.tokens,
+            service.fixed_ns, service.per_event_ns, extra[first : first + len(part)], free, is_fifo,
+            *limit_arrays, asked, start, finish,
+        )  # fmt: skip
+        yield asked, start, finish
+        first += len(part)
 
 
 def send_by_columns(
@@ -182,9 +196,11 @@ def _send_with_retries(released: Released, limit: RateLimit | None, policy: Deli
     fates = fates_of(policy, released.events)
     release, timeout = released.release_ns, policy.delivery_timeout_ns
     busy_ns = int(fates.service_ns.sum(dtype=np.float64) + fates.backoff_ns.sum(dtype=np.float64))
-    _check_length(released, busy_ns, slots)
+    _check_length(released.leave_ns, busy_ns, slots, count)
     tokens = released.all_tokens
-    limit_arrays = _limit_arrays(released, limit, total=int(tokens @ np.diff(fates.first)))
+    limit_arrays = _limit_arrays(
+        released.leave_ns, released.tokens, limit, total=int(tokens @ np.diff(fates.first))
+    )
     deadline = np.full(count, kernels.FAR_NS) if timeout is None else release + timeout
     sent = Sent(
         asked_ns=np.full(count, NEVER, np.int64),
@@ -212,14 +228,24 @@ def _slots(policy: DeliveryPolicy, requests: int) -> int:
     return 0 if bound is None or bound >= requests else bound
 
 
-def _limit_arrays(released: Released, limit: RateLimit | None, *, total: int) -> _LimitArrays:
-    """Return a fresh limit, from which so many tokens are taken, for the kernels."""
+def _joined(parts: Sequence[Released]) -> Released:
+    columns = zip(*((part.batch, part.events, part.tokens) for part in parts), strict=True)
+    return Released(parts[0].leave_ns, *map(np.concatenate, columns))
+
+
+def _limit_arrays(
+    leave_ns: Int64Array, tokens: Int32Array, limit: RateLimit | None, *, total: int
+) -> _LimitArrays:
+    """Return a fresh limit, from which so many tokens are taken, for the kernels.
+
+    `tokens` are what each request costs, or empty where each costs one.
+    """
     nothing, state = np.zeros(2, np.int64), np.zeros(_STATES, np.int64)
-    if limit is None or len(released) == 0:
+    if limit is None or total == 0:
         return _LimitArrays(np.zeros(4, np.int64), state, nothing, nothing, nothing)
-    tokens = released.tokens if len(released.tokens) else np.ones(1, np.int32)
+    tokens = tokens if len(tokens) else np.ones(1, np.int32)
     most = int(tokens.max())
-    check_tokens(limit, most=most, total=total, last_ns=int(released.leave_ns[-1]))
+    check_tokens(limit, most=most, total=total, last_ns=int(leave_ns[-1]))
     rule = np.array([_KINDS[limit.kind], limit.max_requests, limit.per_ns, limit.origin_ns], np.int64)
     ring, costs, slacks = nothing, nothing, nothing
     if limit.kind == "sliding_window":
@@ -229,11 +255,11 @@ def _limit_arrays(released: Released, limit: RateLimit | None, *, total: int) ->
     return _LimitArrays(rule, state, ring, costs, slacks)
 
 
-def _check_length(released: Released, busy_ns: int, slots: int) -> None:
+def _check_length(leave_ns: Int64Array, busy_ns: int, slots: int, count: int) -> None:
     """Refuse requests that keep their slots busy for longer than 64 bits of nanoseconds can tell."""
-    last = int(released.leave_ns[-1]) if len(released) else 0
+    last = int(leave_ns[-1]) if count else 0
     if last + busy_ns // max(slots, 1) >= LAST_INSTANT_NS and slots:
         raise PolicyError(
-            f"ServiceModel: {len(released)} requests would keep {slots} slots busy for more than 100 years; "
+            f"ServiceModel: {count} requests would keep {slots} slots busy for more than 100 years; "
             "use shorter service times or more slots"
         )

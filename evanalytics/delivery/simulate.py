@@ -10,7 +10,7 @@ from evanalytics.batching.policy import BatchPolicy
 from evanalytics.batching.simulate import Batches, simulate_batches
 from evanalytics.delivery.arrivals import LONGEST_LOG_NS, Arrivals, check_length, whole_numbers
 from evanalytics.delivery.policy import DeliveryPolicy
-from evanalytics.delivery.requests import Requests, requests_of
+from evanalytics.delivery.requests import Requests, all_requests, requests_of
 from evanalytics.delivery.sending import Released, send_requests
 from evanalytics.delivery.simulation import Simulation
 from evanalytics.delivery.tables import request_table
@@ -59,7 +59,8 @@ def simulate(
     delivery = delivery or DeliveryPolicy()
     arrivals = arrivals_of(log, batch)
     batches = simulate_batches(arrivals.time_ns, batch, arrivals.sizes)
-    requests = requests_of(batches, arrivals.types, len(arrivals.type_names), batch.group_by)
+    parts = requests_of(batches, arrivals.types, len(arrivals.type_names), batch.group_by)
+    requests = all_requests(parts)
     released = release(batches, requests, throttle)
     sent = send_requests(released, throttle.limit_of(operation), delivery)
     return Simulation(arrivals, batches, requests, released, sent)

@@ -116,7 +116,7 @@ def _counted(
     parts = []
     for place, one in enumerate(settings):
         if one.batch not in grouped:
-            grouped[one.batch] = Grouped.of(arrivals, one.batch)
+            grouped[one.batch] = Grouped.of(arrivals, one.batch, threads=1)
         try:
             found = _bins(grouped[one.batch].measure(one.throttle, one.delivery, operation))
         except PolicyError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,10 +14,10 @@ from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.delivery.policy import DeliveryPolicy
 from evanalytics.delivery.quantiles import quantile_name
 from evanalytics.delivery.requests import Requests, request_of_each, requests_of
-from evanalytics.delivery.sending import NEVER, delivery_times, may_fail
+from evanalytics.delivery.sending import NEVER, Int64Array, delivery_times
 from evanalytics.delivery.simulate import arrivals_of, release
 from evanalytics.logs.log import EventLog
-from evanalytics.parts import EVENTS_PER_THREAD, in_parts, parts_for
+from evanalytics.parts import workers
 from evanalytics.throttling.policy import ThrottlePolicy
 from evanalytics.tuning.histogram import BITS, Histogram
 from evanalytics.tuning.settings import Settings
@@ -58,55 +58,80 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouped:
-    """A log cut into batches and requests: what settings with the same batch policy share."""
+    """A log cut into batches and requests: what settings with the same batch policy share.
+
+    Attributes:
+        arrivals: The log.
+        batches: All its batches.
+        requests: Their requests, in parts.
+        threads: How many threads measure; all cores if None.
+    """
 
     arrivals: Arrivals
     batches: Batches
-    requests: Requests
+    requests: list[Requests]
+    threads: int | None
 
     @classmethod
-    def of(cls, arrivals: Arrivals, policy: BatchPolicy) -> Grouped:
+    def of(cls, arrivals: Arrivals, policy: BatchPolicy, *, threads: int | None = None) -> Grouped:
         """Return the batches and requests of a policy."""
         batches = simulate_batches(arrivals.time_ns, policy, arrivals.sizes)
-        requests = requests_of(batches, arrivals.types, len(arrivals.type_names), policy.group_by)
-        return cls(arrivals, batches, requests)
+        kinds = len(arrivals.type_names)
+        requests = requests_of(batches, arrivals.types, kinds, policy.group_by, threads=threads)
+        return cls(arrivals, batches, requests, threads)
 
     def measure(
         self, throttle: ThrottlePolicy, delivery: DeliveryPolicy, operation: str = "publish"
     ) -> Metrics:
         """Return what becomes of the requests under these limits."""
-        released = release(self.batches, self.requests, throttle)
-        delivered, attempts = delivery_times(released, throttle.limit_of(operation), delivery)
-        lost = int(self.requests.events[delivered == NEVER].sum()) if may_fail(delivery) else 0
-        latency = self._latencies(delivered, lost)
-        return Metrics(len(self.batches), len(self.requests), attempts, latency)
-
-    def _latencies(self, delivered_ns: Any, lost: int) -> Histogram:
         from evanalytics.compiled import IS_COMPILED
 
-        arrivals, requests, kinds = self.arrivals, self.requests, len(self.arrivals.type_names)
-        if not IS_COMPILED:
-            until = delivered_ns[request_of_each(self.batches, requests, arrivals.types, kinds)]
-            return Histogram.of((until - arrivals.time_ns)[until != NEVER], lost=lost)
+        released = [release(self.batches, part, throttle) for part in self.requests]
+        attempts = 0
+
+        def sent() -> Iterator[tuple[Requests, Int64Array]]:
+            nonlocal attempts
+            times = delivery_times(released, throttle.limit_of(operation), delivery)
+            for part, (delivered, tried) in zip(self.requests, times, strict=True):
+                attempts += tried
+                yield part, delivered
+
+        latency = Histogram.empty()
+        with workers(self.threads or len(released)) as each:  # they count while the next are sent
+            for part in each(self._count if IS_COMPILED else self._count_by_columns, sent()):
+                latency += part
+        return Metrics(len(self.batches), sum(map(len, released)), attempts, latency)
+
+    def _count(self, sent: tuple[Requests, Int64Array]) -> Histogram:
+        """Return how late the events of a part's requests are."""
         from evanalytics.tuning import kernels
 
-        time_ns, types, bounds = arrivals.time_ns, arrivals.types, self.batches.bounds
-        by_type = len(requests) > len(self.batches)
+        requests, delivered = sent
+        found = Histogram.empty(lost=_lost(*sent))
+        if len(requests) == 0:
+            return found
+        arrivals, first, last = self.arrivals, int(requests.batch[0]), int(requests.batch[-1])
+        bounds = self.batches.bounds[first : last + 2]
+        if len(requests) == len(bounds) - 1:
+            kernels.count_latencies(arrivals.time_ns, bounds, delivered, BITS, found.counts)
+            return found
+        kernels.count_latencies_by_type(
+            arrivals.time_ns, arrivals.types, bounds, first, requests.batch, requests.type,
+            delivered, np.zeros(len(arrivals.type_names), np.int64), BITS, found.counts,
+        )  # fmt: skip
+        return found
 
-        def count(first: int, end: int) -> Histogram:
-            part, own = Histogram.empty(), bounds[first : end + 1]
-            if not by_type:
-                kernels.count_latencies(time_ns, own, delivered_ns[first:end], BITS, part.counts)
-                return part
-            begin, until = np.searchsorted(requests.batch, (first, end))
-            kernels.count_latencies_by_type(
-                time_ns, types, own, first, requests.batch[begin:until], requests.type[begin:until],
-                delivered_ns[begin:until], np.zeros(kinds, np.int64), BITS, part.counts,
-            )  # fmt: skip
-            return part
+    def _count_by_columns(self, sent: tuple[Requests, Int64Array]) -> Histogram:
+        """Do the same without compiled loops, where one part holds all requests."""
+        requests, delivered = sent
+        arrivals = self.arrivals
+        request = request_of_each(self.batches, requests, arrivals.types, len(arrivals.type_names))
+        until = delivered[request]
+        return Histogram.of((until - arrivals.time_ns)[until != NEVER], lost=_lost(*sent))
 
-        parts = in_parts(count, len(self.batches), parts_for(len(arrivals), EVENTS_PER_THREAD))
-        return sum(parts, Histogram.empty(lost=lost))
+
+def _lost(requests: Requests, delivered_ns: Int64Array) -> int:
+    return int(requests.events[delivered_ns == NEVER].sum())
 
 
 def measure(

@@ -6,7 +6,7 @@ import numpy as np
 
 from evanalytics.batching.simulate import REASONS, simulate_batches
 from evanalytics.delivery.arrivals import Arrivals
-from evanalytics.delivery.requests import requests_of
+from evanalytics.delivery.requests import all_requests, requests_of
 from evanalytics.delivery.sending import NEVER, OUTCOMES, Released, Sent, send_requests
 from evanalytics.delivery.simulate import release, simulate
 from evanalytics.tuning.metrics import measure
@@ -19,7 +19,9 @@ def simulated(scenario: Scenario) -> Outcome:
     """Return what the simulators make of a scenario, step by step."""
     arrivals = arrivals_of(scenario)
     batches = simulate_batches(arrivals.time_ns, scenario.batch, arrivals.sizes)
-    requests = requests_of(batches, arrivals.types, len(arrivals.type_names), scenario.batch.group_by)
+    requests = all_requests(
+        requests_of(batches, arrivals.types, len(arrivals.type_names), scenario.batch.group_by)
+    )
     released = release(batches, requests, scenario.throttle)
     result = simulate(arrivals, scenario.batch, scenario.throttle, scenario.delivery)
     latencies = result.latency_ns

@@ -63,7 +63,7 @@ def test_verdicts_of_ids_asked_for_in_threads_are_the_same(monkeypatch, ids, sha
     words, _ = filled(CompiledBits, ids[::2], shape)
     index = CompiledBits(words, shape)
     alone = index.find(ids).tolist()
-    monkeypatch.setattr(bits, "_PER_THREAD", 3)
+    monkeypatch.setattr(bits, "_PER_PART", 3)
     monkeypatch.setattr(pl, "thread_pool_size", lambda: 4)
 
     assert index.find(ids).tolist() == alone
