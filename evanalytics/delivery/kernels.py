@@ -119,17 +119,17 @@ def send_with_retries(
     ends, for a retry that is yet to come ends later than it comes. `tries` and the two sums of
     waiting start at 0, `asked_ns` by request and `start_ns` by attempt at -1.
     """
-    requests, head, head_left, ending, waiting = len(release_ns), 0, 0, 0, 0
+    requests, head, head_left, ending, waiting, one = len(release_ns), 0, 0, 0, 0, Index(1)
     while head < requests or waiting > 0:
         asked = FAR_NS
         is_full = slots > 0 and ending + waiting >= slots
         if head < requests and not (is_full and ending == 0):
-            asked = max(release_ns[head], head_left)
+            asked = max(release_ns[Index(head)], head_left)
             if is_full:
-                asked = max(asked, finish_ns[ends[0]])
-        is_head = waiting == 0 or due_ns[backing_off[0]] > asked
+                asked = max(asked, finish_ns[Index(ends[0])])
+        is_head = waiting == 0 or due_ns[Index(backing_off[0])] > asked
         if is_head:
-            request = head
+            request = Index(head)
             head += 1
             if asked >= deadline_ns[request]:
                 head_left = deadline_ns[request]
@@ -140,7 +140,7 @@ def send_with_retries(
             if is_full:
                 ending = _pop(ends, ending, finish_ns)
         else:
-            request = backing_off[0]
+            request = Index(backing_off[0])
             asked = due_ns[request]
             waiting = _pop(backing_off, waiting, due_ns)
 
@@ -155,19 +155,19 @@ def send_with_retries(
             outcome[request] = TIMEOUT
         else:
             _take(rule, state, ring, costs, start, tokens)
-            attempt = attempts[request] + tries[request]
+            attempt = Index(attempts[request] + tries[request])
             start_ns[attempt] = start
             tries[request] += 1
             end = min(start + service_ns[attempt], deadline_ns[request])
             in_service_ns[request] += end - start
             if end == deadline_ns[request]:
                 outcome[request] = TIMEOUT
-            elif attempt + 1 == attempts[request + 1]:
+            elif attempt + one == attempts[request + one]:
                 outcome[request] = DELIVERED if is_last_good[request] else FAILED
-            elif end + backoff_ns[attempt + 1] >= deadline_ns[request]:
+            elif end + backoff_ns[attempt + one] >= deadline_ns[request]:
                 outcome[request] = TIMEOUT
             else:
-                due_ns[request] = end + backoff_ns[attempt + 1]
+                due_ns[request] = end + backoff_ns[attempt + one]
                 waiting = _push(backing_off, waiting, request, due_ns)
                 continue
         finish_ns[request] = end
@@ -215,11 +215,11 @@ def _place(index: Any, length: Any) -> Any:
 @step
 def _replace_least(heap: Any, size: Any, value: Any) -> None:
     """Replace the least value of a heap by another one."""
-    place = 0
-    while 2 * place + 1 < size:
-        child = 2 * place + 1
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
+    place, one, end = Index(0), Index(1), Index(size)
+    while place + place + one < end:
+        child = place + place + one
+        if child + one < end and heap[child + one] < heap[child]:
+            child += one
         if heap[child] >= value:
             break
         heap[place] = heap[child]
@@ -230,9 +230,9 @@ def _replace_least(heap: Any, size: Any, value: Any) -> None:
 @step
 def _push(heap: Any, size: Any, request: Any, instant: Any) -> Any:
     """Put a request on a heap whose first has the earliest instant, then the lowest index."""
-    place = size
-    while place > 0:
-        parent = (place - 1) // 2
+    place, one = Index(size), Index(1)
+    while place > Index(0):
+        parent = (place - one) >> one
         if not _is_before(request, heap[parent], instant):
             break
         heap[place] = heap[parent]
@@ -244,11 +244,12 @@ def _push(heap: Any, size: Any, request: Any, instant: Any) -> Any:
 @step
 def _pop(heap: Any, size: Any, instant: Any) -> Any:
     """Take the first request off such a heap."""
-    last, place = heap[size - 1], 0
-    while 2 * place + 1 < size - 1:
-        child = 2 * place + 1
-        if child + 1 < size - 1 and _is_before(heap[child + 1], heap[child], instant):
-            child += 1
+    place, one, end = Index(0), Index(1), Index(size - 1)
+    last = heap[end]
+    while place + place + one < end:
+        child = place + place + one
+        if child + one < end and _is_before(heap[child + one], heap[child], instant):
+            child += one
         if not _is_before(heap[child], last, instant):
             break
         heap[place] = heap[child]
@@ -259,7 +260,8 @@ def _pop(heap: Any, size: Any, instant: Any) -> Any:
 
 @step
 def _is_before(one: Any, other: Any, instant: Any) -> Any:
-    return instant[one] < instant[other] or (instant[one] == instant[other] and one < other)
+    at, by = instant[Index(one)], instant[Index(other)]
+    return at < by or (at == by and one < other)
 
 
 _ONE = np.uint64(1)

@@ -16,7 +16,7 @@ from evanalytics.parts import parts_of, workers
 
 Int32Array = NDArray[np.int32]
 
-EVENTS_PER_PART = 100_000
+EVENTS_PER_PART = 200_000
 """So many events are worth a part of the work, where each costs some nanoseconds."""
 
 ALL_TYPES = -1

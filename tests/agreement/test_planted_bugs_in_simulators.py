@@ -50,7 +50,7 @@ DELIVERY = {
     "windows restart where they are first used": ("(start - rule[ORIGIN]) // rule[PER]", "start // rule[PER]"),
     "a weight is split over two windows": ("state[USED] + tokens > rule[MOST]", "state[USED] + 1 > rule[MOST]"),
     "a newcomer overtakes": ("max(asked, state[LINE]), tokens)", "asked, tokens)"),
-    "the head overtakes a retry that is due at once": ("due_ns[backing_off[0]] > asked", "due_ns[backing_off[0]] >= asked"),
+    "the head overtakes a retry that is due at once": ("due_ns[Index(backing_off[0])] > asked", "due_ns[backing_off[0]] >= asked"),
     "a retry gives its slot back": ("ending + waiting >= slots", "ending >= slots"),
     "a retry costs no tokens": ("        tokens = tokens_of[request]\n", "        tokens = 0 if tries[request] else tokens_of[request]\n"),
     "one who gives up spends": ("state[LINE] = max(state[LINE], end)\n", "_take(rule, state, ring, costs, start, tokens)\n"),
@@ -58,7 +58,7 @@ DELIVERY = {
     "a call that ends at the deadline counts": ("if end == deadline_ns[request]:", "if end == deadline_ns[request] and start + service_ns[attempt] > end:"),
     "a start at the deadline counts": ("if start >= deadline_ns[request]", "if start > deadline_ns[request]"),
     "requests do not queue for a slot in order": ("max(leave_ns[Index(batch_of[request])], head_left)", "leave_ns[batch_of[request]]"),
-    "the slot that is free last is taken": ("heap[child + 1] < heap[child]:", "heap[child + 1] > heap[child]:"),
+    "the slot that is free last is taken": ("heap[child + one] < heap[child]:", "heap[child + one] > heap[child]:"),
 }  # fmt: skip
 
 
