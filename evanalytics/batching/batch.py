@@ -63,6 +63,8 @@ class Batch(Generic[T]):
 
     def settle(self, outcome: Any) -> list[tuple[list[T], Exception]]:
         """Tell the waiting futures; return the failed events without one, by their error."""
+        if not self.futures and not isinstance(outcome, list | tuple | Exception):
+            return []  # all went well, and nobody asks for a result
         results = spread(outcome, len(self.events))
         lost: dict[int, tuple[list[T], Exception]] = {}
         for place, (event, result) in enumerate(zip(self.events, results, strict=True)):
