@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import narwhals.stable.v2 as nw
-import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
 from evanalytics.logs.plain_files import PlainFiles
 from evanalytics.logs.schema import ENVELOPE, SEQ, TIME
+
+_COMPARED = 1_000_000
 
 Frame = nw.LazyFrame[Any]
 Words = Mapping[str, pl.Series]
@@ -231,9 +232,9 @@ def dictionary_of(values: pl.Series) -> tuple[pl.Series, pl.Series] | None:
         return None
     hashes = values.hash().rechunk().to_arrow()
     numbers = pl.Series(pc.dictionary_encode(hashes).indices)
-    first = np.empty(numbers.n_unique(), dtype=np.int64)
-    backwards = np.arange(len(numbers) - 1, -1, -1)
-    first[numbers.to_numpy()[::-1]] = backwards  # of equal numbers the last one written stays
-    known = values.gather(first)
-    same = known.gather(numbers).eq_missing(values).all()
+    known = values.gather(numbers.arg_unique().sort())  # numbers count up in the order in which they appear
+    same = all(
+        known.gather(numbers[at : at + _COMPARED]).eq_missing(values[at : at + _COMPARED]).all()
+        for at in range(0, len(values), _COMPARED)  # not all at once: that would take the column's memory again
+    )
     return (numbers, known) if same else None

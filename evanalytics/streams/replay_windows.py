@@ -19,7 +19,7 @@ from evanalytics.streams.memory_nodes import (
     key_label,
 )
 from evanalytics.streams.nodes import DUPLICATE, LATE, OUT
-from evanalytics.streams.windows import Window
+from evanalytics.streams.windows import SessionWindow, Window
 
 _AGAIN, _BEFORE = "__again", "__before"
 
@@ -72,7 +72,9 @@ def _input(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame
     if context.join_above(name) is not None or not context.by_key(name):
         frame = _with_now(context, name, frame, ())
     schema = frame.collect_schema()
-    columns = [SEQ, TS, *node.key_columns, *node.read_columns, *([NOW] if NOW in schema else [])]
+    in_turn = NOW not in schema or any(isinstance(window, SessionWindow) for window in node.windows)
+    columns = [*([SEQ] if in_turn else []), TS, *([NOW] if NOW in schema else [])]
+    columns += [*node.key_columns, *node.read_columns]
     return aggregation.without_nan(frame.select(*dict.fromkeys(columns)), node)
 
 
