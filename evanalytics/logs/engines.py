@@ -235,6 +235,8 @@ def dictionary_of(values: pl.Series) -> tuple[pl.Series, pl.Series] | None:
     known = values.gather(numbers.arg_unique().sort())  # numbers count up in the order in which they appear
     same = all(
         known.gather(numbers[at : at + _COMPARED]).eq_missing(values[at : at + _COMPARED]).all()
-        for at in range(0, len(values), _COMPARED)  # not all at once: that would take the column's memory again
+        for at in range(
+            0, len(values), _COMPARED
+        )  # not all at once: that would take the column's memory again
     )
     return (numbers, known) if same else None
