@@ -233,10 +233,6 @@ def dictionary_of(values: pl.Series) -> tuple[pl.Series, pl.Series] | None:
     hashes = values.hash().rechunk().to_arrow()
     numbers = pl.Series(pc.dictionary_encode(hashes).indices)
     known = values.gather(numbers.arg_unique().sort())  # numbers count up in the order in which they appear
-    same = all(
-        known.gather(numbers[at : at + _COMPARED]).eq_missing(values[at : at + _COMPARED]).all()
-        for at in range(
-            0, len(values), _COMPARED
-        )  # not all at once: that would take the column's memory again
-    )
+    parts = (slice(at, at + _COMPARED) for at in range(0, len(values), _COMPARED))  # all at once take memory
+    same = all(known.gather(numbers[part]).eq_missing(values[part]).all() for part in parts)
     return (numbers, known) if same else None
