@@ -138,7 +138,8 @@ class BatchReplay:
         self.context.counts.add(name, "", **{"in": total, UNMATCHED: unmatched})
 
     def _aggregate(self, name: str, node: AggregatorNode, frame: Frame) -> None:
-        windows, edges = aggregated(self.context, name, node, frame), self._passing(name)
+        edges = self._passing(name)
+        windows = aggregated(self.context, name, node, frame, once=edges is not None)
         if edges is None:
             self._put(name, {OUT: nw.concat(list(windows))})
         else:

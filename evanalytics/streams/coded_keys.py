@@ -21,9 +21,16 @@ def codable(node: AggregatorNode) -> list[str]:
 
 
 def windows_by_code(
-    frame: Frame, node: AggregatorNode, window: Window, key: Key, words: Words, engine: FrameEngine
+    frame: Frame,
+    node: AggregatorNode,
+    window: Window,
+    key: Key,
+    words: Words,
+    engine: FrameEngine,
+    *,
+    once: bool = False,
 ) -> Frame:
-    """Return what `aggregation.windows_of` returns, held, of rows whose keys may be coded.
+    """Return what `aggregation.windows_of` returns, of rows whose keys may be coded.
 
     Grouping by one 64-bit number is several times as quick as by an instant and a text. What is held are
     the numbers, which take half the memory; they are spelled out whenever the windows are read.
@@ -35,16 +42,22 @@ def windows_by_code(
         key: Their key.
         words: The values of those columns that are coded.
         engine: Whose frame it is.
+        once: Whether the windows are read a single time, so that they need not be held.
     """
+    hold = _as_it_is if once else engine.hold
     coded = {column: words[column] for column in key if column in words}
     packing = _packing(frame, window, key, coded, engine)
     if packing is None:
-        rows = engine.hold(aggregation.windows_of(frame, node, window, key))
+        rows = hold(aggregation.windows_of(frame, node, window, key))
     else:
         low, sizes = packing
-        rows = engine.hold(aggregation.windows_of(_packed(frame, low, sizes), node, window, ()))
+        rows = hold(aggregation.windows_of(_packed(frame, low, sizes), node, window, ()))
         rows = _unpacked(rows, low, sizes)
     return engine.spelled(rows, coded) if coded else rows
+
+
+def _as_it_is(frame: Frame) -> Frame:
+    return frame
 
 
 def _packing(

@@ -24,14 +24,19 @@ from evanalytics.streams.windows import SessionWindow, Window
 _AGAIN, _BEFORE = "__again", "__before"
 
 
-def aggregated(context: ReplayContext, name: str, node: AggregatorNode, frame: Frame) -> Iterator[Frame]:
-    """Yield the windows of an aggregator's rows, each kind with each key; what was late is counted."""
+def aggregated(
+    context: ReplayContext, name: str, node: AggregatorNode, frame: Frame, *, once: bool
+) -> Iterator[Frame]:
+    """Yield the windows of an aggregator's rows, each kind with each key; what was late is counted.
+
+    They are held, unless they are read a single time.
+    """
     rows_in = context.engine.share(_input(context, name, node, frame))
     rows_in, words = context.engine.coded(rows_in, codable(node))
     rows, none_late = _lateness(context, rows_in)
     for window in node.windows:
         for key, lagged, late in _lagged(context, name, rows_in, node, window, none_late=none_late):
-            yield _windows(context, name, node, window, key, lagged, words)
+            yield _windows(context, name, node, window, key, lagged, words, once=once)
             total = rows * window.panes
             part = f"{window.label} · {key_label(key)}"
             context.counts.add(name, part, **{"in": total, "counted": total - late, LATE: late})
@@ -121,13 +126,16 @@ def _windows(
     key: Key,
     lagged: Frame,
     words: Words,
+    *,
+    once: bool,
 ) -> Frame:
     engine, columns = context.engine, context.columns(name)
+    once = once and getattr(window, "tz", None) is None  # the bounds of local days are looked up first
     taken = aggregation.in_time(lagged, window)
     if context.close:
-        rows = windows_by_code(taken, node, window, key, words, engine)
+        rows = windows_by_code(taken, node, window, key, words, engine, once=once)
         return aggregation.published(rows, node, window, key, columns, engine)
     taken = taken.with_columns(context.latest(name, key).alias(LATEST))
-    rows = windows_by_code(taken, aggregation.with_latest(node), window, key, words, engine)
+    rows = windows_by_code(taken, aggregation.with_latest(node), window, key, words, engine, once=once)
     closed = aggregation.closed(rows, window, engine)
     return aggregation.published(closed, node, window, key, columns, engine)
