@@ -34,7 +34,11 @@ def connect_spilling(
     """
     connection = connect()
     own = Path(tempfile.gettempdir()) / f"evanalytics-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    settings: dict[str, object] = {"temp_directory": str(folder or own), "preserve_insertion_order": False}
+    settings: dict[str, object] = {
+        "temp_directory": str(folder or own),
+        "preserve_insertion_order": False,
+        "allocator_background_threads": True,  # what is free goes back while a query runs
+    }
     if memory_bytes is not None:
         settings["memory_limit"] = f"{memory_bytes / 2**20:.3f}MiB"
     for name, value in settings.items():
