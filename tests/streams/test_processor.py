@@ -375,6 +375,31 @@ def test_the_seeds_pipeline_brings_what_polars_and_sql_by_hand_bring(sample: Any
         assert sorted(found.rows()) == sorted(pairs.select("seq", "seq_right", "order_id", "apart").rows())
 
 
+@ENGINES
+@pytest.mark.parametrize("close", [True, False])
+def test_windows_that_are_handed_on_are_those_that_are_kept(sample: Any, engine: Any, close: bool) -> None:
+    _, log, _ = sample
+    windows = [
+        ev.TumblingWindow("1h"),
+        ev.TumblingWindow("1d", tz="America/Chicago"),
+        ev.HoppingWindow("1h", "20m"),
+        ev.SessionWindow("2m"),
+    ]
+    handed: list[pl.DataFrame] = []
+    processor = ev.StreamProcessor("handed-on")
+    node = ev.AggregatorNode(
+        windows=windows, keys=["all", "data.status"], aggregator=[ev.WindowedCounter(), ev.WindowedMax("ts")]
+    )
+    counter = processor.add_source("events").connect_to(processor.add_node("counts", node))
+    counter.connect_to(processor.add_node("sink", ev.SinkNode(handed.append)))
+    kept = processor.run(log, engine=engine, close=close).results("counts")
+
+    processor.run(log, engine=engine, close=close, keep=False, sinks=True)
+
+    rows = pl.concat(handed).select(kept.columns)
+    assert rows.sort(pl.all(), nulls_last=True).equals(kept.sort(pl.all(), nulls_last=True))
+
+
 def test_pairs_of_unique_created_orders_are_the_samples_known_answer(sample: Any) -> None:
     _, log, answers = sample
     processor = ev.StreamProcessor("known")
