@@ -118,3 +118,14 @@ def _close(widget: ipywidgets.Widget) -> None:
 def is_strict() -> bool:
     """Return whether errors are to be raised as well as shown, as tests ask for."""
     return os.environ.get(STRICT_VARIABLE) == "1"
+
+
+def written(value: float) -> str:
+    """Return a number as people write it: six digits, or as many as stand before its point.
+
+    Example:
+        >>> written(1_000_000.0), written(1_234_567.8), written(0.1234567), written(1e300)
+        ('1,000,000', '1,234,568', '0.123457', '1e+300')
+    """
+    before_point = len(f"{abs(value):.0f}") if abs(value) < 1e15 else 0
+    return f"{value:,.{max(6, before_point)}g}"

@@ -13,7 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from evanalytics.widgets.base import STATIC, STYLE
+from evanalytics.widgets.base import STATIC, STYLE, written
 
 
 class Slider(anywidget.AnyWidget):  # type: ignore[misc]
@@ -22,6 +22,7 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]
     Attributes:
         value: The stop at which it stands; a value between stops moves to the nearest.
         disabled: Whether it can be moved.
+        text: How a value is written, without its unit.
 
     Example:
         >>> slider = Slider("speed", stops=log_stops(1, 1_000), unit="x")
@@ -47,7 +48,7 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]
         stops: Sequence[float],
         value: float | None = None,
         unit: str = "",
-        text: Callable[[float], str] = "{:,.6g}".format,
+        text: Callable[[float], str] = written,
         continuous: bool = True,
     ) -> None:
         """Build the slider.
@@ -60,6 +61,7 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]
             text: How a value is written, without its unit.
             continuous: Whether values are sent while it is dragged, or only once it is let go.
         """
+        self.text = text
         super().__init__(
             label=label,
             unit=unit,
@@ -133,5 +135,5 @@ def stand_at(slider: Slider, value: float) -> None:
         stops = sorted({*slider.stops, float(value)})
         with slider.hold_sync():
             slider.stops = stops
-            slider.texts = [f"{stop:,.6g}" for stop in stops]
+            slider.texts = [slider.text(stop) for stop in stops]
     slider.value = value

@@ -21,7 +21,6 @@ Facet = Mapping[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VALUE_LENGTH = 200
-_DIGITS = 6
 _EXACT = 2**53  # a double below it that looks whole is that whole number
 
 
@@ -131,7 +130,7 @@ class _Range(Values):
         return None if self._is_pair and is_outside else _number(value)
 
     def _slider(self, name: str, facet: Facet, at: float | None, end: float) -> Slider:
-        slider = Slider(name, stops=self._stops, value=end, unit=f"({facet['path']})", text=written)
+        slider = Slider(name, stops=self._stops, value=end, unit=f"({facet['path']})")
         stand_at(slider, end if at is None else float(at))
         return slider
 
@@ -180,17 +179,6 @@ class _Time(Values):
         low = None if start <= self.timeline.start_us else _EPOCH + timedelta(microseconds=start)
         high = None if end >= self.timeline.end_us else _EPOCH + timedelta(microseconds=end)
         return (given[0] if start == stood[0] else low, given[1] if end == stood[1] else high)
-
-
-def written(value: float) -> str:
-    """Return a number as people write it: six digits, or as many as stand before its point.
-
-    Example:
-        >>> written(1_000_000.0), written(1_234_567.8), written(0.1234567), written(1e300)
-        ('1,000,000', '1,234,568', '0.123457', '1e+300')
-    """
-    before_point = len(f"{abs(value):.0f}") if abs(value) < _EXACT else 0
-    return f"{value:,.{max(_DIGITS, before_point)}g}"
 
 
 def _decoded(text: str, facet: Facet) -> Any:

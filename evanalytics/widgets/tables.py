@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from evanalytics.plots.theme import shorten
+from evanalytics.widgets.base import written
 
 _LONGEST = 60
 
@@ -45,5 +46,5 @@ def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond:06}"
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return written(value)
     return html.escape(shorten(str(value), _LONGEST)) if value != "" else ""

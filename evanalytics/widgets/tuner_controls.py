@@ -17,7 +17,7 @@ from evanalytics.tuning.retune import rate_of
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.what_if import PRESETS
 from evanalytics.widgets.arrow_keys import ArrowKeys
-from evanalytics.widgets.base import labelled_button
+from evanalytics.widgets.base import labelled_button, written
 from evanalytics.widgets.controls import Slider, log_stops, stand_at
 from evanalytics.widgets.files import files_html
 
@@ -105,7 +105,7 @@ def limits_text(settings: Settings) -> str:
     per_second, limiter = rate_of(settings)
     slots = settings.delivery.max_in_flight
     tokens = " events" if settings.throttle.tokens_per == "event" else ""
-    rate = "no limit" if limiter == "none" else f"{per_second:,.6g}{tokens}/s"
+    rate = "no limit" if limiter == "none" else f"{written(per_second)}{tokens}/s"
     return f"{rate} · {'any number' if slots is None else slots} in flight"
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evanalytics.widgets.controls import Slider, Tally, log_stops
+from evanalytics.widgets.controls import Slider, Tally, log_stops, stand_at
 
 
 def test_a_slider_starts_at_its_first_stop() -> None:
@@ -38,3 +38,15 @@ def test_all_names_of_a_tally_are_ticked_at_first() -> None:
 
 def test_a_tally_takes_names_as_they_are() -> None:
     assert Tally("types", names=["<b>a</b>"], counts=[1]).names == ["<b>a</b>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(None, ["1", "1,234,568", "2,000,000"]), (str, ["1.0", "1234567.8", "2000000.0"])]
+)
+def test_a_stop_that_is_put_in_is_written_as_the_others(text, expected):
+    options = {} if text is None else {"text": text}
+    slider = Slider("bytes", stops=[1, 2_000_000], **options)
+
+    stand_at(slider, 1_234_567.8)
+
+    assert (slider.value, slider.texts) == (1_234_567.8, expected)
