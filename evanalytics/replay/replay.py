@@ -23,6 +23,7 @@ from evanalytics.replay.pace import Pace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MOST_UNBROKEN = 16  # events that are handed out before other tasks get their turn
 _NOTHING = np.empty(0, dtype=np.int64)
 
 
@@ -51,7 +52,9 @@ class Replay:
 
     The first event is due at once, every other as long after it as it was in the log, divided
     by the speed. Deadlines are counted from the start in whole nanoseconds, so no error adds
-    up; a consumer that takes too long gets what has become due meanwhile at once.
+    up; a consumer that takes too long gets what has become due meanwhile at once. However much
+    is due, other tasks get their turn after every 16 events, or every longer list: what is sent
+    for the first of them does not wait for the last.
 
     `order="log"` hands events out as they arrived. The log's time is then the latest time
     seen so far: an event that came late is handed out at once after the one before it, and
@@ -114,7 +117,7 @@ class Replay:
         self._frames: Iterator[pl.DataFrame] = iter(())
         self._events: Iterator[Event] = iter(())
         self._due_us = self._at_us = _NOTHING
-        self._next = 0
+        self._next = self._unbroken = 0
         self._last_due_us: int | None = None
         self._last_at_us = 0
 
@@ -211,11 +214,13 @@ class Replay:
         while True:
             if self._target is not None:
                 self._go_to(self._target)
-            if self._pace.is_paused:
+            if self._unbroken >= _MOST_UNBROKEN:
+                self._unbroken = 0
+                await asyncio.sleep(0)
+            elif self._pace.is_paused:
                 await self._wait()
             elif self._next == len(self._at_us):
-                await asyncio.sleep(0)  # at full speed others get their turn here
-                if self._target is None and not self._read():
+                if not self._read():
                     return []
             elif count := min(limit, self._due_count()):
                 return self._hand_out(count)
@@ -261,6 +266,7 @@ class Replay:
             deadline_ns = self._pace.deadline_ns(int(self._at_us[self._next]))
             self._lag_ns = self._clock.monotonic_ns() - deadline_ns
         self._next += count
+        self._unbroken += count
         self._position += count
         self._emitted += count
         self._log_time_us = int(self._due_us[self._next - 1])
@@ -268,6 +274,7 @@ class Replay:
 
     async def _wait(self, deadline_ns: int | None = None) -> None:
         """Wait for a control to be used, or for a deadline."""
+        self._unbroken = 0
         self._wake.clear()
         timer = None if deadline_ns is None else self._clock.call_at_ns(deadline_ns, self._wake.set)
         try:

@@ -35,7 +35,7 @@ from tests.benchmarks.measure import Row
 
 ROOT = Path(__file__).parents[2]
 RETAIL = ROOT.parent / "shared" / "data" / "retail_lines_2011-12.parquet"
-SPEED = 30.0  # a quarter of an hour in half a minute
+SPEED = 15.0  # a quarter of an hour in a minute
 BATCH = BatchPolicy(max_batch_size=50, flush_interval="6s")
 THROTTLE = ThrottlePolicy(RateLimit(4, "3s"))
 DELIVERY = DeliveryPolicy(max_in_flight=4)

@@ -365,31 +365,24 @@ def test_every_event_of_many_frames_comes_once_and_in_order() -> None:
     assert run(main("time")) == frame.sort("time")["id"].to_list()
 
 
-def test_full_speed_leaves_others_their_turn() -> None:
-    count = 40_000
-    frame = pl.select(
-        pl.int_range(count).cast(pl.String).alias("id"),
-        pl.lit("order").alias("type"),
-        pl.lit("shop").alias("source"),
-        pl.lit(0).cast(pl.Datetime("us", "UTC")).alias("time"),
-    )
-
-    async def main() -> bool:
-        turns = 0
+@pytest.mark.parametrize("speed", [None, 1.0])
+def test_however_much_is_due_others_get_their_turn(speed: float | None) -> None:
+    async def main() -> list[int]:
+        """Return after how many events each turn of another task came."""
+        got, turns = Got(), list[int]()
 
         async def count_turns() -> None:
-            nonlocal turns
             while True:
-                turns += 1
+                turns.append(len(got))
                 await asyncio.sleep(0)
 
+        clock = ManualClock()
         other = asyncio.ensure_future(count_turns())
-        async for _ in Replay(EventLog.from_frame(frame), speed=None):
-            pass
+        await note(Replay(log(*[0] * 100), speed=speed, clock=clock), clock, got)
         other.cancel()
-        return turns >= 3
+        return turns
 
-    assert run(main())
+    assert {16, 32, 48, 64, 80, 96} <= set(run(main()))
 
 
 def test_a_cancelled_wait_loses_nothing() -> None:
