@@ -182,14 +182,16 @@ class BatchProcessor(Generic[T]):
         if batch.events and now >= batch.deadline_ns:
             self._leave("age", now)
             batch = self._batch
-        batch.events.append(event)
+        events = batch.events
+        events.append(event)
         self._held += 1
+        size = len(events)
         if future is not None:
-            batch.futures[len(batch.events) - 1] = future
-        size = len(batch.events)
+            batch.futures[size - 1] = future
         if size == 1:
             batch.opened_ns, batch.deadline_ns = now, now + self._interval_ns
-        batch.bytes += event_bytes
+        if event_bytes:
+            batch.bytes += event_bytes
         if size == 1 or size >= self._max_size or self._max_bytes is not None:
             self._look(batch, now)
 
@@ -201,15 +203,23 @@ class BatchProcessor(Generic[T]):
             self._leave("size", now)
         elif self._max_bytes is not None and batch.bytes >= self._max_bytes:
             self._leave("bytes", now)
-        elif len(batch.events) == 1:
-            self._timer = self._clock.call_at_ns(batch.deadline_ns, self._on_deadline)
+        elif self._timer is None:
+            self._timer = self._clock.call_at_ns(batch.deadline_ns, self._on_timer)
 
-    def _on_deadline(self) -> None:
-        self._leave("age", self._now_ns())
+    def _on_timer(self) -> None:
+        """Send the batch that is due; for one that was opened since the timer was set, wait on."""
+        self._timer = None
+        now = self._now_ns()
+        if self._batch.events and now >= self._batch.deadline_ns:
+            self._leave("age", now)
+        elif self._batch.events:
+            self._timer = self._clock.call_at_ns(self._batch.deadline_ns, self._on_timer)
 
     def _stop(self) -> None:
         self._is_closed = True
         self._send_open("close")
+        if self._timer is not None:
+            self._timer.cancel()
         for turn in self._room:
             if not turn.done():
                 turn.set_result(None)
@@ -220,9 +230,6 @@ class BatchProcessor(Generic[T]):
             self._leave("age" if now >= self._batch.deadline_ns else reason, now)
 
     def _leave(self, reason: Reason, now: int) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         batch, self._batch = self._batch, Batch(number=self._batch.number + 1)
         if self._on_batch is not None:
             self._on_batch(batch.record(reason, now))

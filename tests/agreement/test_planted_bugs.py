@@ -37,7 +37,7 @@ class TimerRestartsAtEachItem(BatchProcessor):
         if self._timer is not None:
             self._timer.cancel()
             batch.deadline_ns = now + self._interval_ns
-            self._timer = self._clock.call_at_ns(batch.deadline_ns, self._on_deadline)
+            self._timer = self._clock.call_at_ns(batch.deadline_ns, self._on_timer)
 
 
 class EventAtTheDeadlineJoins(BatchProcessor):

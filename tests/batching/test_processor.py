@@ -171,14 +171,27 @@ def test_flush_of_nothing_sends_nothing():
     assert asyncio.run(main()) == []
 
 
-def test_no_timer_is_left_behind_by_a_batch_that_went_early():
+def test_the_timer_of_a_batch_that_went_early_sends_no_other_one_before_its_time():
     async def main():
         rig = Rig(max_batch_size=2, flush_interval="5ms")
         await rig.processor.add_many("ab")
-        await settle()
-        return rig.clock.next_deadline_ns()
+        await rig.clock.advance("2ms")
+        await rig.processor.add("c")
+        await rig.clock.advance("10ms")
+        return rig.left, rig.reasons, rig.clock.next_deadline_ns()
 
-    assert asyncio.run(main()) is None
+    assert asyncio.run(main()) == ([(0, "ab"), (7, "c")], ["size", "age"], None)
+
+
+def test_many_batches_that_go_early_leave_one_timer_and_close_leaves_none():
+    async def main():
+        rig = Rig(max_batch_size=2, flush_interval="5ms")
+        await rig.processor.add_many("abcdefgh")
+        first = rig.clock.next_deadline_ns()
+        await rig.processor.close()
+        return first, rig.clock.next_deadline_ns()
+
+    assert asyncio.run(main()) == (5 * MS, None)
 
 
 def test_close_sends_the_rest_and_refuses_more():
