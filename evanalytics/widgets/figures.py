@@ -12,8 +12,6 @@ from plotly.serializers import custom_serializers
 
 from evanalytics.plots.panel import Board, update_figure
 
-_COUNTERS = ("_last_trace_edit_id", "_last_layout_edit_id")
-
 
 def _without_echo() -> traitlets.Dict[str, Any]:
     told: traitlets.Dict[str, Any] = traitlets.Dict(allow_none=True)
@@ -30,9 +28,8 @@ def _script() -> str:
 class BoardFigure(go.FigureWidget):  # type: ignore[misc]
     """A `FigureWidget` of a board that turns into other boards of the same shape.
 
-    A redraw is one message to the browser, and none back. Plotly makes it four and two: two counters, the
-    update, and that there is no more to update; then all that the browser has made of the figure, which
-    takes a tenth of a slider's step and is read by nobody here.
+    Left alone, plotly's script describes to the kernel after each redraw all that it has made of the figure,
+    twice ten kilobytes that nobody here reads: a tenth of a slider's step, and as much work again after it.
 
     What the user does to a figure is told, in JupyterLab to a thread of its own while a cell runs, and plotly
     keeps both directions in the same dictionaries: without a lock a busy kernel mixes them up now and
@@ -63,16 +60,6 @@ class BoardFigure(go.FigureWidget):  # type: ignore[misc]
         with self._updating:
             before, self._board = self._board, board
             update_figure(self, before, board)
-
-    def _should_send_property(self, key: str, value: Any) -> bool:
-        """Return whether a property is sent now that it has changed; ipywidgets asks."""
-        if not self._holding_sync:
-            if key in _COUNTERS or (key == "_py2js_update" and value is None):
-                return False  # with the next update; and no two of these are the same
-            if key.startswith("_py2js_") and value is not None:
-                self.send_state([key, *_COUNTERS])
-                return False
-        return bool(super()._should_send_property(key, value))
 
     def set_state(self, sync_data: Any) -> None:
         """Take in what the browser says."""
