@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import Any
 
@@ -18,25 +17,15 @@ def _without_echo() -> traitlets.Dict[str, Any]:
     return told.tag(sync=True, echo_update=False, **custom_serializers)
 
 
-def _script() -> str:
-    """Return plotly's script for the browser, which does not describe to the kernel what each redraw made."""
-    silence = "".join(rf"\1.prototype.{name}=()=>{{}};" for name in ("_sendTraceDeltas", "_sendLayoutDelta"))
-    view = r"export\{\w+ as FigureModel,(\w+) as FigureView,"
-    return re.sub(view, silence + r"\g<0>", str(go.FigureWidget._esm))
-
-
 class BoardFigure(go.FigureWidget):  # type: ignore[misc]
     """A `FigureWidget` of a board that turns into other boards of the same shape.
 
-    Left alone, plotly's script describes to the kernel after each redraw all that it has made of the figure,
-    twice ten kilobytes that nobody here reads: a tenth of a slider's step, and as much work again after it.
-
-    What the user does to a figure is told, in JupyterLab to a thread of its own while a cell runs, and plotly
-    keeps both directions in the same dictionaries: without a lock a busy kernel mixes them up now and
-    then. The kernel does not send it back, as it does by default with whatever a browser says.
+    After each redraw the browser tells what it has made of the figure. JupyterLab delivers that in a
+    thread of its own while a cell runs, and plotly keeps both directions in the same dictionaries: without
+    a lock a busy kernel mixes them up now and then. The kernel does not send it back, as it does by
+    default with whatever a browser says: each redraw would be three times as many bytes.
     """
 
-    _esm = _script()
     _js2py_traceDeltas = _without_echo()  # noqa: N815  plotly's names
     _js2py_layoutDelta = _without_echo()  # noqa: N815
     _js2py_restyle = _without_echo()
