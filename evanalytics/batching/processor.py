@@ -196,7 +196,7 @@ class BatchProcessor(Generic[T]):
             self._look(batch, now)
 
     def _look(self, batch: Batch[T], now: int) -> None:
-        """Send the open batch if it is due, or set the timer if it has just been opened."""
+        """Send the open batch if it is due; else see to it that a timer is set."""
         if now >= batch.deadline_ns:  # only if the flush interval is zero
             self._leave("age", now)
         elif len(batch.events) >= self._max_size:
