@@ -3,6 +3,7 @@
 from evanalytics.widgets.bloom_explorer import BloomExplorer
 from evanalytics.widgets.controls import Slider, Tally, log_stops
 from evanalytics.widgets.filter_editor import FilterEditor
+from evanalytics.widgets.kernel import mend_replies
 from evanalytics.widgets.live_monitor import LiveMonitor
 from evanalytics.widgets.replay_controls import ReplayControls
 from evanalytics.widgets.stream_inspector import StreamInspector
@@ -23,3 +24,5 @@ __all__ = [
     "Tuner",
     "log_stops",
 ]
+
+mend_replies()

@@ -37,7 +37,7 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]
     unit = traitlets.Unicode().tag(sync=True)
     stops = traitlets.List(traitlets.Float()).tag(sync=True)
     texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    value = traitlets.Float().tag(sync=True)
+    value = traitlets.Float().tag(sync=True, echo_update=False)  # or each step begins with a message back
     continuous = traitlets.Bool().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
 

@@ -1,0 +1,47 @@
+"""A kernel answers what it is asked, also while it answers something else."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+from evanalytics.widgets.kernel import mend_replies
+
+_ROUNDS = 150
+"""Kernels that send replies past their stream stopped answering within 40 rounds."""
+
+
+@pytest.fixture
+def kernel() -> Iterator[BlockingKernelClient]:
+    manager, client = start_new_kernel(kernel_name="python3")
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_no_request_that_arrives_during_a_reply_is_lost(kernel: BlockingKernelClient) -> None:
+    assert kernel.execute("import evanalytics.widgets", reply=True, timeout=60)["content"]["status"] == "ok"
+
+    pauses = random.Random(1)
+    for _ in range(_ROUNDS):
+        asked = set()
+        for _ in range(4):
+            asked.add(kernel.kernel_info())
+            _pass(pauses.uniform(0, 0.004))
+        while asked:
+            asked.discard(kernel.get_shell_msg(timeout=10)["parent_header"]["msg_id"])
+
+
+def test_outside_a_kernel_there_is_nothing_to_mend() -> None:
+    mend_replies()
+
+
+def _pass(seconds: float) -> None:
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
