@@ -73,7 +73,7 @@ def board_figure(board: Board, *, height: int) -> go.Figure:
         x, y = _axis_names(number)
         layout[x] = {**panel.xaxis, "domain": x_domain, "anchor": _short(y)}
         layout[y] = {**panel.yaxis, "domain": y_domain, "anchor": _short(x)}
-        traces += [{**trace, "xaxis": _short(x), "yaxis": _short(y)} for trace in panel.traces]
+        traces += [{**_drawn(trace), "xaxis": _short(x), "yaxis": _short(y)} for trace in panel.traces]
         titles.append(_text(panel.title, x_domain[0], y_domain[1], xanchor="left", size=13))
     above = max(panel.title.count("<br>") for panel in board.rows[0]) * _LINE_PX
     titles.append({**_text(board.remark, 1, 1, xanchor="right", size=11), "yshift": 6 + above})
@@ -99,7 +99,7 @@ def update_figure(figure: go.Figure, before: Board, after: Board) -> None:
         old_traces = [trace for panel in before.panels for trace in panel.traces]
         new_traces = [trace for panel in after.panels for trace in panel.traces]
         for shown, old, new in zip(figure.data, old_traces, new_traces, strict=True):
-            _assign(shown, old, new)
+            _assign(shown, _drawn(old), _drawn(new))
         for number, (old_panel, panel) in enumerate(zip(before.panels, after.panels, strict=True), start=1):
             x, y = _axis_names(number)
             _assign(figure.layout[x], old_panel.xaxis, panel.xaxis)
@@ -107,11 +107,20 @@ def update_figure(figure: go.Figure, before: Board, after: Board) -> None:
         for annotation, old_text, text in zip(
             figure.layout.annotations, _texts(before), _texts(after), strict=True
         ):
-            _assign(annotation, {"text": old_text}, {"text": text})
+            _assign(annotation, _written(old_text), _written(text))
 
 
 def _texts(board: Board) -> list[str]:
     return [*(panel.title for panel in board.panels), board.remark, board.message]
+
+
+def _drawn(trace: Properties) -> Properties:
+    """Return a trace, invisible while there is nothing in it: plotly takes time for it all the same."""
+    return {**trace, "visible": any(len(trace.get(name, ())) for name in ("x", "y", "z"))}
+
+
+def _written(text: str) -> Properties:
+    return {"text": text, "visible": bool(text)}
 
 
 def _assign(shown: Any, old: Properties, new: Properties) -> None:
@@ -157,4 +166,4 @@ def _short(name: str) -> str:
 
 def _text(text: str, x: float, y: float, *, xanchor: str, size: int) -> dict[str, Any]:
     place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": xanchor, "yanchor": "bottom"}
-    return {**place, "text": text, "align": "left", "yshift": 6, "font": {"size": size}}
+    return {**place, **_written(text), "align": "left", "yshift": 6, "font": {"size": size}}

@@ -71,6 +71,12 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]
             continuous=continuous,
         )
 
+    @property
+    def neighbours(self) -> list[float]:
+        """The stops beside the one at which it stands: where its next step leads."""
+        place = self.stops.index(self.value)
+        return [*self.stops[max(place - 1, 0) : place], *self.stops[place + 1 : place + 2]]
+
     @traitlets.validate("value")
     def _at_a_stop(self, proposal: Any) -> float:
         wanted = float(proposal["value"])

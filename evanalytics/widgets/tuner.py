@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,11 +18,12 @@ from evanalytics.plots.panel import Board
 from evanalytics.plots.tuner_boards import live_figure
 from evanalytics.tuning.explore import constraints_of, latency_goal
 from evanalytics.tuning.recommend import Recommendation, recommend
-from evanalytics.tuning.retune import Retuned, with_rate
+from evanalytics.tuning.retune import Limiter, Retuned, with_rate
 from evanalytics.tuning.settings import Settings
 from evanalytics.tuning.warm_up import warm_up
 from evanalytics.widgets.background import Later, StatusLine, Task
 from evanalytics.widgets.base import Notice, guarded, on_change
+from evanalytics.widgets.controls import Slider
 from evanalytics.widgets.figures import BoardFigure
 from evanalytics.widgets.timeline import Timeline
 from evanalytics.widgets.tuner_controls import (
@@ -35,7 +36,9 @@ from evanalytics.widgets.tuner_controls import (
 from evanalytics.widgets.tuner_details import Details, Situation, cell_of
 from evanalytics.widgets.tuner_traffic import Traffic
 
-_IDLE_S = 1.2  # details follow once the sliders have been still for so long
+_AHEAD_S = 0.1  # what a slider's next step would show is tried once it has been still for so long
+_IDLE_S = 1.2  # details follow after so long
+_MOST_EVENTS_TO_LOOK_AHEAD = 20_000_000
 _MOST_EVENTS_TO_FOLLOW, _MOST_EVENTS_TO_MAP = 2_000_000, 400_000
 _START = with_rate(Settings(), 50, "sliding_window")
 
@@ -139,13 +142,15 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop what goes on in the background, and remove the view."""
-        self._later.cancel()
-        self._later.join()
+        for later in (self._ahead, self._later):
+            later.cancel()
+            later.join()
         super().close()
 
     def _build(self, goal: str) -> None:
         traffic = self._traffic
         self.notice = Notice()
+        self._ahead = Later(self._look_ahead, self.notice)
         self._later = Later(self._follow, self.notice)
         self.timeline = Timeline(
             "Events over time", start_us=traffic.start_us, end_us=traffic.end_us, counts=traffic.counts()
@@ -167,10 +172,8 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
 
     def _listen(self) -> None:
         knobs, actions = self.knobs, self.actions
-        on_change(knobs.size, lambda value: self._turn(max_batch_size=int(value)), self.notice)
-        on_change(knobs.interval, lambda value: self._turn(flush_interval=_seconds(value)), self.notice)
-        on_change(knobs.in_flight, lambda value: self._turn(max_in_flight=int(value)), self.notice)
-        on_change(knobs.rate, self._limit, self.notice)
+        for slider in knobs.sliders:
+            on_change(slider, partial(self._turn, slider), self.notice)
         on_change(knobs.limiter, self._limit, self.notice)
         on_change(actions.traffic, self._change_traffic, self.notice)
         on_change(actions.goal, self._change_goal, self.notice)
@@ -187,17 +190,36 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         run = guarded(action, self.notice)
         button.on_click(lambda _button: run())
 
-    def _turn(self, **knobs: Any) -> None:
+    def _turn(self, slider: Slider, value: float) -> None:
         """Follow a slider."""
         with self._lock:
             if not self._is_setting:
-                self._redraw(self._settings.turned(**knobs))
+                self._redraw(self._turned(slider, value))
+                self._turning = slider
+                self._ahead.ask(_AHEAD_S)
 
-    def _limit(self, _value: Any) -> None:
-        """Follow the rate or the kind of limit."""
+    def _turned(self, slider: Slider, value: float) -> Settings:
+        """Return the settings with a slider at another value."""
+        knobs, settings = self.knobs, self._settings
+        if slider is knobs.size:
+            return settings.turned(max_batch_size=int(value))
+        if slider is knobs.interval:
+            return settings.turned(flush_interval=_seconds(value))
+        if slider is knobs.in_flight:
+            return settings.turned(max_in_flight=int(value))
+        return with_rate(settings, value, knobs.limiter.value)
+
+    def _look_ahead(self) -> None:
+        """Try where the next step of the slider that was turned last would lead."""
+        if len(self._traffic.arrivals) <= _MOST_EVENTS_TO_LOOK_AHEAD:
+            for value in self._turning.neighbours:
+                with suppress(EvAnalyticsError):  # nobody has asked for it
+                    self._traffic.prepare(self._turned(self._turning, value))
+
+    def _limit(self, limiter: Limiter) -> None:
+        """Follow the choice of the kind of limit."""
         with self._lock:
             if not self._is_setting:
-                limiter = self.knobs.limiter.value
                 self._redraw(with_rate(self._settings, self.knobs.rate.value, limiter))
                 self.knobs.rate.disabled = limiter == "none"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import replace
 
 from evanalytics.delivery.arrivals import Arrivals
@@ -15,6 +16,10 @@ from evanalytics.tuning.stretch import arrivals_between, events_per_bin
 from evanalytics.tuning.what_if import PRESETS
 
 _BINS = 300
+_KEPT = 8
+"""So many of the latest settings need not be tried again, at half a megabyte each."""
+
+_Trial = tuple[Retuner, deque[tuple[Settings, Retuned, float]]]
 
 
 class Traffic:
@@ -30,9 +35,9 @@ class Traffic:
         """Take a whole log as it was; refuse an empty one."""
         if len(arrivals) == 0:
             raise TuningError("Tuner: the log has no events")
-        self._log = self._day = self.arrivals = arrivals
+        self._log = self._day = arrivals
         self._service = settings.delivery.service
-        self._retuner = Retuner(arrivals)
+        self._try_on(arrivals)
         self.start_us = arrivals.start_us
         self.end_us = self.start_us + int(arrivals.time_ns[-1]) // 1_000 + 1
 
@@ -47,8 +52,7 @@ class Traffic:
         arrivals = arrivals_between(self._day, start_us, end_us)
         if len(arrivals) == 0:
             raise TuningError("there are no events in this stretch; choose a longer one")
-        self.arrivals = arrivals
-        self._retuner = Retuner(arrivals)
+        self._try_on(arrivals)
 
     def counts(self) -> list[int]:
         """Return how many events each of 300 equal parts of the whole day holds."""
@@ -61,9 +65,7 @@ class Traffic:
 
     def draw(self, settings: Settings, pinned: Retuned | None, goal_s: float | None) -> tuple[Retuned, Board]:
         """Return what settings do to the events of the stretch, and its two pictures."""
-        began = time.perf_counter()
-        shown = self._retuner.retune(self.effective(settings))
-        spent_ms = 1e3 * (time.perf_counter() - began)
+        shown, spent_ms = self._tried(settings)
         board = live_board(
             shown.latency,
             shown.sizes,
@@ -73,3 +75,24 @@ class Traffic:
             remark=f"{len(self.arrivals):,} events · {spent_ms:.0f} ms",
         )
         return shown, board
+
+    def prepare(self, settings: Settings) -> None:
+        """Try settings before they are asked for, maybe in another thread."""
+        self._tried(settings)
+
+    def _try_on(self, arrivals: Arrivals) -> None:
+        self.arrivals = arrivals
+        self._trial: _Trial = Retuner(arrivals), deque(maxlen=_KEPT)
+
+    def _tried(self, settings: Settings) -> tuple[Retuned, float]:
+        """Return what settings do, and how many milliseconds that took to work out."""
+        retuner, kept = self._trial  # read once: another thread may put others there
+        effective = self.effective(settings)
+        for before, shown, spent_ms in tuple(kept):
+            if before == effective:
+                return shown, spent_ms
+        began = time.perf_counter()
+        shown = retuner.retune(effective)
+        spent_ms = 1e3 * (time.perf_counter() - began)
+        kept.append((effective, shown, spent_ms))
+        return shown, spent_ms

@@ -58,6 +58,12 @@ def test_an_updated_figure_equals_a_new_one(kind: type[go.Figure]) -> None:
     assert shown(figure) == shown(new) == [[5, 6, 7], [8], []]
     assert figure.layout.xaxis.range == new.layout.xaxis.range
     assert [text.text for text in figure.layout.annotations] == ["one", "two", "three", "2 ms", ""]
+    assert [text.visible for text in figure.layout.annotations] == [True, True, True, True, False]
+    assert (
+        [trace.visible for trace in figure.data]
+        == [trace.visible for trace in new.data]
+        == [True, True, False]
+    )
 
 
 def test_an_update_is_one_message_of_what_differs() -> None:

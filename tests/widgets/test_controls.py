@@ -18,6 +18,11 @@ def test_a_value_between_stops_moves_to_the_nearest(wanted: float, stop: float) 
     assert slider.value == stop
 
 
+@pytest.mark.parametrize(("value", "beside"), [(1, [2]), (2, [1, 5]), (5, [2])])
+def test_a_slider_steps_to_the_stops_beside_it(value: float, beside: list[float]) -> None:
+    assert Slider("size", stops=[1, 2, 5], value=value).neighbours == beside
+
+
 def test_every_stop_has_a_text() -> None:
     slider = Slider("wait", stops=[0.5, 1_000], unit="ms", text="{:,.1f}".format)
 

@@ -18,6 +18,7 @@ from evanalytics.throttling.policy import RateLimit, ThrottlePolicy
 from evanalytics.tuning.explore import latency_goal
 from evanalytics.tuning.metrics import COLUMNS, measure
 from evanalytics.tuning.recommend import Recommendation, recommend
+from evanalytics.tuning.retune import Retuned, Retuner
 from evanalytics.tuning.settings import Settings
 from evanalytics.widgets.tuner import Tuner
 from evanalytics.widgets.tuner_controls import metrics_table, settings_text
@@ -57,6 +58,14 @@ def bars(tuner: Tuner) -> int:
 
 def curve(tuner: Tuner, name: str) -> list[float]:
     return list(next(trace.x for trace in tuner.figure.data if trace.name == name))
+
+
+def settings_at(tuner: Tuner, interval_s: float) -> Settings:
+    return tuner.settings.turned(flush_interval=timedelta(microseconds=round(interval_s * 1e6)))
+
+
+def refuse(*_arguments: Any) -> Retuned:
+    raise TuningError("far away")
 
 
 def test_the_figures_show_what_measuring_tells(tuner: Tuner) -> None:
@@ -126,6 +135,44 @@ def test_a_stretch_is_measured_as_a_log_of_its_own(tuner: Tuner) -> None:
     part = log().between(end=BEGIN + timedelta(microseconds=middle - int(BEGIN.timestamp() * 1e6)))
 
     assert tuner.metrics == measure(part, tuner.settings).to_dict()
+
+
+def test_where_a_slider_stood_and_steps_next_is_worked_out_already(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knob = tuner.knobs.interval
+    low, middle, high, far = knob.stops[20:24]
+    expected = {stop: measure(log(), settings_at(tuner, stop)).to_dict() for stop in (low, middle, high)}
+    knob.value = middle
+    tuner._ahead.join()
+
+    monkeypatch.setattr(Retuner, "retune", refuse)
+
+    for stop in (high, middle, low):
+        knob.value = stop
+        assert tuner.metrics == expected[stop]
+    with pytest.raises(TuningError, match="far away"):
+        knob.value = far
+
+
+def test_what_was_worked_out_for_one_stretch_is_not_shown_for_another(tuner: Tuner) -> None:
+    timeline, knob = tuner.timeline, tuner.knobs.interval
+    knob.value = knob.stops[20]
+    tuner._ahead.join()
+    timeline.value = (timeline.start_us, (timeline.start_us + timeline.end_us) // 2)
+    knob.value = knob.stops[21]
+
+    assert tuner.metrics["events"] < len(log())
+
+
+def test_settings_that_nobody_asked_for_are_refused_silently(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tuner.knobs.interval.value = 0.5
+    monkeypatch.setattr(Retuner, "retune", refuse)
+    tuner._ahead.join()
+
+    assert tuner.notice.text == ""
 
 
 def test_an_empty_stretch_is_refused_and_nothing_changes(tuner: Tuner) -> None:
