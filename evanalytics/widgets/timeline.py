@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,11 @@ import anywidget
 import traitlets
 
 from evanalytics.widgets.base import STATIC
+
+Stretch = tuple[int, int]
+"""A beginning and an end (exclusive), in microseconds since 1970 (UTC)."""
+
+_STEPS = 1_000  # as in timeline.js
 
 
 class Timeline(anywidget.AnyWidget):  # type: ignore[misc]
@@ -35,9 +41,24 @@ class Timeline(anywidget.AnyWidget):  # type: ignore[misc]
         super().__init__(label=label, counts=[int(count) for count in counts], **bounds)
 
     @traitlets.validate("value")
-    def _within_bounds(self, proposal: Any) -> tuple[int, int]:
+    def _within_bounds(self, proposal: Any) -> Stretch:
         low, high = (min(max(us, self.start_us), self.end_us) for us in sorted(proposal["value"]))
         return low, high
+
+    def steps_since(self, before: Stretch) -> list[Stretch]:
+        """Return where the next step by keyboard leads, if just one end has moved since `before`."""
+        moved = [end for end in (0, 1) if self.value[end] != before[end]]
+        if len(moved) != 1:
+            return []
+        here = round((self.value[moved[0]] - self.start_us) / (self.end_us - self.start_us) * _STEPS)
+        ends = [self._instant(place / _STEPS) for place in (here - 1, here + 1)]
+        return [(end, self.value[1]) if moved == [0] else (self.value[0], end) for end in ends]
+
+    def _instant(self, part: float) -> int:
+        """Return the instant at a part of the whole time, as the browser reckons."""
+        length: int = self.end_us - self.start_us
+        from_start = length if part >= 1 else math.floor(length * max(part, 0.0) + 0.5)
+        return int(self.start_us + from_start)
 
     def reset(self) -> None:
         """Cover everything again."""

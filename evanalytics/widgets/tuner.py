@@ -25,7 +25,7 @@ from evanalytics.widgets.background import Later, StatusLine, Task
 from evanalytics.widgets.base import Notice, guarded, on_change
 from evanalytics.widgets.controls import Slider
 from evanalytics.widgets.figures import BoardFigure
-from evanalytics.widgets.timeline import Timeline
+from evanalytics.widgets.timeline import Stretch, Timeline
 from evanalytics.widgets.tuner_controls import (
     AS_IT_WAS,
     Actions,
@@ -150,7 +150,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
     def _build(self, goal: str) -> None:
         traffic = self._traffic
         self.notice = Notice()
-        self._ahead = Later(self._look_ahead, self.notice)
+        self._ahead = Later(lambda: self._next(), self.notice)
         self._later = Later(self._follow, self.notice)
         self.timeline = Timeline(
             "Events over time", start_us=traffic.start_us, end_us=traffic.end_us, counts=traffic.counts()
@@ -195,8 +195,7 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
         with self._lock:
             if not self._is_setting:
                 self._redraw(self._turned(slider, value))
-                self._turning = slider
-                self._ahead.ask(_AHEAD_S)
+                self._look_ahead(partial(self._try_steps, slider))
 
     def _turned(self, slider: Slider, value: float) -> Settings:
         """Return the settings with a slider at another value."""
@@ -209,12 +208,21 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
             return settings.turned(max_in_flight=int(value))
         return with_rate(settings, value, knobs.limiter.value)
 
-    def _look_ahead(self) -> None:
-        """Try where the next step of the slider that was turned last would lead."""
+    def _look_ahead(self, work: Callable[[], None]) -> None:
+        """Try in a moment what is likely to be asked for next, and nobody has asked for yet."""
         if len(self._traffic.arrivals) <= _MOST_EVENTS_TO_LOOK_AHEAD:
-            for value in self._turning.neighbours:
-                with suppress(EvAnalyticsError):  # nobody has asked for it
-                    self._traffic.prepare(self._turned(self._turning, value))
+            self._next = work
+            self._ahead.ask(_AHEAD_S)
+
+    def _try_steps(self, slider: Slider) -> None:
+        for value in slider.neighbours:
+            with suppress(EvAnalyticsError):
+                self._traffic.prepare(self._turned(slider, value), self._traffic.stretch)
+
+    def _try_stretches(self, before: Stretch) -> None:
+        for stretch in self.timeline.steps_since(before):
+            with suppress(EvAnalyticsError):
+                self._traffic.prepare(self._settings, stretch)
 
     def _limit(self, limiter: Limiter) -> None:
         """Follow the choice of the kind of limit."""
@@ -245,11 +253,13 @@ class Tuner(ipywidgets.VBox):  # type: ignore[misc]
             self._change_stretch(self.timeline.value)
             self.timeline.counts = self._traffic.counts()
 
-    def _change_stretch(self, stretch: tuple[int, int]) -> None:
+    def _change_stretch(self, stretch: Stretch) -> None:
         with self._lock:
+            before = self._traffic.stretch
             self._traffic.cut(*stretch)
             self.details.recommendation = None
             self._redraw()
+            self._look_ahead(partial(self._try_stretches, before))
 
     def _change_goal(self, goal: str) -> None:
         with self._lock:

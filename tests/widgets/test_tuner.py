@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from evanalytics.delivery.arrivals import Arrivals
 from evanalytics.delivery.policy import DeliveryPolicy
 from evanalytics.delivery.service_model import ServiceModel
 from evanalytics.exceptions import PolicyError, TuningError
@@ -20,6 +21,7 @@ from evanalytics.tuning.metrics import COLUMNS, measure
 from evanalytics.tuning.recommend import Recommendation, recommend
 from evanalytics.tuning.retune import Retuned, Retuner
 from evanalytics.tuning.settings import Settings
+from evanalytics.tuning.stretch import arrivals_between
 from evanalytics.widgets.tuner import Tuner
 from evanalytics.widgets.tuner_controls import metrics_table, settings_text
 
@@ -153,6 +155,25 @@ def test_where_a_slider_stood_and_steps_next_is_worked_out_already(
         assert tuner.metrics == expected[stop]
     with pytest.raises(TuningError, match="far away"):
         knob.value = far
+
+
+def test_where_an_end_of_the_timeline_steps_next_is_worked_out_already(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeline = tuner.timeline
+    length = timeline.end_us - timeline.start_us
+    ends = [timeline.start_us + round(length * part) for part in (0.799, 0.8, 0.801)]
+    arrivals = Arrivals.of_log(log())
+    parts = [arrivals_between(arrivals, timeline.start_us, end) for end in ends]
+    expected = [measure(part, tuner.settings).to_dict() for part in parts]
+    timeline.value = (timeline.start_us, ends[1])
+    tuner._ahead.join()
+
+    monkeypatch.setattr(Retuner, "retune", refuse)
+
+    for end, metrics in zip(ends, expected, strict=True):
+        timeline.value = (timeline.start_us, end)
+        assert tuner.metrics == metrics
 
 
 def test_what_was_worked_out_for_one_stretch_is_not_shown_for_another(tuner: Tuner) -> None:
