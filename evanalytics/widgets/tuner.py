@@ -36,7 +36,7 @@ from evanalytics.widgets.tuner_controls import (
 from evanalytics.widgets.tuner_details import Details, Situation, cell_of
 from evanalytics.widgets.tuner_traffic import Traffic
 
-_AHEAD_S = 0.1  # what a slider's next step would show is tried once it has been still for so long
+_AHEAD_S = 0.15  # the next step is tried once all has been still for so long: not during a drag
 _IDLE_S = 1.2  # details follow after so long
 _MOST_EVENTS_TO_LOOK_AHEAD = 20_000_000
 _MOST_EVENTS_TO_FOLLOW, _MOST_EVENTS_TO_MAP = 2_000_000, 400_000
