@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
@@ -86,7 +87,8 @@ def filling_panel(
 
 def bits_panel(curves: pl.DataFrame, *, point: tuple[float, float] | None = None) -> Panel:
     """Return the panel: a line for each kind of filter; dotted are those that are not built here."""
-    parts = {name: curves.filter(pl.col("layout") == name) for name in (*_BUILT, *_THEORY)}
+    by_layout = curves.partition_by("layout", as_dict=True)
+    parts = {name: by_layout.get((name,), curves.clear()) for name in (*_BUILT, *_THEORY)}
     traces = [
         {
             **line(part["error_rate"], part["bits_per_id"], name, _stroke(name)),
@@ -140,7 +142,8 @@ def _interpolated(formula: pl.DataFrame, at: Sequence[float]) -> list[float]:
     """Return the formula's value at the nearest of its loads."""
     if formula.is_empty():
         return []
-    return [float(formula.sort((pl.col("load") - load).abs())["formula"][0]) for load in at]
+    loads, values = formula["load"].to_numpy(), formula["formula"].to_numpy()
+    return [float(values[np.abs(loads - load).argmin()]) for load in at]
 
 
 def _rate_axis(low: float, high: float) -> dict[str, Any]:
