@@ -17,7 +17,7 @@ from evanalytics.plots.traces import legend, line
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _BAR_PX, _LEAST_PX, _LOWER_PX, _FRAME_PX = 27, 150, 150, 200
 _FEWEST_BINS = 8
-_NAME_LENGTH, _SHORT_LENGTH = 22, 16
+_NAME_LENGTH, _SHORT_LENGTH, _LEGEND_LENGTH = 22, 16, 60
 
 
 def live_run(
@@ -214,7 +214,10 @@ def _colors(kinds: Sequence[str]) -> list[str]:
 
 
 def _legend(names: Sequence[str]) -> str:
-    return legend((label(name, _SHORT_LENGTH), color_of(place)) for place, name in enumerate(names))
+    """Name the colours in one line, which must end before the next picture's title begins."""
+    room = _LEGEND_LENGTH // max(len(names), 1) - 4  # for the swatch and the spaces
+    length = max(5, min(_SHORT_LENGTH, room))
+    return legend((label(name, length), color_of(place)) for place, name in enumerate(names))
 
 
 def _short(number: int) -> str:

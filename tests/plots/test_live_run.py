@@ -122,6 +122,16 @@ def test_text_from_a_graph_is_no_code() -> None:
     assert "x" * 60 not in text
 
 
+@pytest.mark.parametrize(("many", "shown"), [(2, "counts b…pe sink"), (4, "count… sink")])
+def test_many_queues_have_shorter_names(many: int, shown: str) -> None:
+    names = [f"{number} by type sink" for number in range(many - 1)]
+    held = queues({"counts by type sink": [1], **{name: [1] for name in names}})
+    figure = live_run(nodes([1, 1, 1, 1]), rates({}), held, latencies([]))
+
+    title = next(text.text for text in figure.layout.annotations if "Waiting" in text.text)
+    assert f"> {shown}" in title
+
+
 def test_a_board_turns_into_the_next_one() -> None:
     before = run_board(nodes([0] * 4), NO_RATES, WAITING, NO_TIMES)
     after = run_board(
