@@ -8,14 +8,24 @@ import evanalytics
 
 HOME = Path(evanalytics.__file__).parent
 FLOORS = {
-    "exceptions": 1, "durations": 1, "clock": 1, "event": 1, "records": 1, "compiled": 1, "parts": 1, "plots": 1,
+    "exceptions": 1, "durations": 1, "clock": 1, "event": 1, "records": 1, "compiled": 1, "parts": 1, "kernel": 1,
+    "plots": 1,
     "logs": 2, "bloom": 2, "batching": 2, "throttling": 2,
     "filters": 3, "delivery": 3,
     "service": 4, "replay": 4, "tuning": 4,
     "publisher": 5, "lookup": 5, "streams": 5, "report": 5,
     "widgets": 6, "app": 7, "cli": 8,
 }  # fmt: skip
-GROUND = {"exceptions": 0, "durations": 1, "clock": 2, "event": 2, "records": 2, "compiled": 2, "parts": 2}
+GROUND = {
+    "exceptions": 0,
+    "durations": 1,
+    "clock": 2,
+    "event": 2,
+    "records": 2,
+    "compiled": 2,
+    "parts": 2,
+    "kernel": 2,
+}
 HEAVY = {"duckdb", "plotly", "ipywidgets", "anywidget", "numba", "starlette", "pyspark", "httpx", "IPython"}
 
 

@@ -8,25 +8,36 @@ from collections.abc import Iterator
 
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
 
-from evanalytics.widgets.kernel import mend_replies
+from evanalytics.app.lab import JUPYTER
+from evanalytics.kernel import mend_replies
 
 _ROUNDS = 150
 """Kernels that send replies past their stream stopped answering within 40 rounds."""
 
 
-@pytest.fixture
-def kernel() -> Iterator[BlockingKernelClient]:
-    manager, client = start_new_kernel(kernel_name="python3")
+@pytest.fixture(
+    params=["import evanalytics.widgets", ""], ids=["with our widgets", "started by our JupyterLab"]
+)
+def kernel(request: pytest.FixtureRequest) -> Iterator[BlockingKernelClient]:
+    """A kernel in which the cell has run; without one, that which `evanalytics lab` starts."""
+    ours = KernelSpecManager(kernel_dirs=[str(JUPYTER / "kernels")], ensure_native_kernel=False)
+    specs = {} if request.param else {"kernel_spec_manager": ours}
+    manager = KernelManager(kernel_name="python3", **specs)
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    reply = client.execute(request.param, reply=True, timeout=60)
+    assert reply["content"]["status"] == "ok"
     yield client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
 
 
 def test_no_request_that_arrives_during_a_reply_is_lost(kernel: BlockingKernelClient) -> None:
-    assert kernel.execute("import evanalytics.widgets", reply=True, timeout=60)["content"]["status"] == "ok"
-
     pauses = random.Random(1)
     for _ in range(_ROUNDS):
         asked = set()
