@@ -19,7 +19,7 @@ def timeline(value: Stretch) -> Timeline:
     ("value", "expected"),
     [
         ((BEGIN + 30_000, END), [(BEGIN + 20_000, END), (BEGIN + 40_000, END)]),
-        ((BEGIN, BEGIN + 5_000_000), [(BEGIN, BEGIN + 4_989_999 + 1), (BEGIN, BEGIN + 5_010_000 - 1)]),
+        ((BEGIN, BEGIN + 5_000_000), [(BEGIN, BEGIN + 4_990_000), (BEGIN, BEGIN + 5_009_999)]),
         ((BEGIN, END - 10_000), [(BEGIN, BEGIN + 9_979_999), (BEGIN, END)]),
     ],
 )
