@@ -1,4 +1,4 @@
-"""The two figures of a Bloom explorer: what follows its sliders, and what is measured beside exact ways."""
+"""The two figures of a Bloom explorer: what follows its sliders, and what other ways to hold ids take."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from evanalytics.plots.bloom import bits_panel, filling_panel
 from evanalytics.plots.bloom_costs import dedupe_panel, memory_panel, time_panel
 from evanalytics.plots.panel import Board, board_figure
 
-LIVE_HEIGHT_PX, RACE_HEIGHT_PX = 360, 230
+LIVE_HEIGHT_PX, OTHERS_HEIGHT_PX, BESIDE_HEIGHT_PX = 360, 320, 230
 
 
-def filter_beside_exact(compared: pl.DataFrame, *, height: int = RACE_HEIGHT_PX) -> go.Figure:
+def filter_beside_exact(compared: pl.DataFrame, *, height: int = BESIDE_HEIGHT_PX) -> go.Figure:
     """Return memory and time of a filter, a set and a semi join, from `compare_with_exact`."""
-    return race_figure(race_board(compared), height=height)
+    board = Board(rows=[[memory_panel(compared), time_panel(compared)]], heights=[1])
+    return _bars_figure(board, height=height)
 
 
 def live_board(
@@ -25,28 +26,23 @@ def live_board(
     measured: pl.DataFrame,
     promise: float,
     load: float,
-    curves: pl.DataFrame,
-    bits: float,
     costs: pl.DataFrame,
     cost: Mapping[str, float],
     remark: str = "",
 ) -> Board:
-    """Return the three pictures that follow the sliders.
+    """Return the two pictures that follow the sliders.
 
     Args:
         formula: As for `error_rate_while_filling`.
         measured: Likewise.
         promise: Likewise.
         load: Likewise.
-        curves: As for `bits_per_id`.
-        bits: What an id costs in the filter that is shown.
         costs: As for `dedupe_cost`.
         cost: The same for the filter that is shown: bytes, false_drops, lookups.
         remark: Text for the corner.
     """
     panels = [
         filling_panel(formula, measured, promise=promise, load=load),
-        bits_panel(curves, point=(promise, bits)),
         dedupe_panel(costs, point=cost),
     ]
     return Board(rows=[panels], heights=[1], remark=remark)
@@ -57,12 +53,28 @@ def live_figure(board: Board) -> go.Figure:
     return board_figure(board, height=LIVE_HEIGHT_PX)
 
 
-def race_board(compared: pl.DataFrame) -> Board:
-    """Return two pictures, memory and time, of the ways that hold ids."""
-    return Board(rows=[[memory_panel(compared), time_panel(compared)]], heights=[1])
+def others_board(curves: pl.DataFrame, compared: pl.DataFrame, *, promise: float, bits: float) -> Board:
+    """Return three pictures of what other ways take: memory, time, bits an id.
+
+    Args:
+        curves: As for `bits_per_id`.
+        compared: As for `filter_beside_exact`.
+        promise: The error rate of the filter that is shown.
+        bits: What an id costs in it.
+    """
+    panels = [
+        memory_panel(compared),
+        time_panel(compared),
+        bits_panel(curves, point=(promise, bits)),
+    ]
+    return Board(rows=[panels], heights=[1])
 
 
-def race_figure(board: Board, *, height: int = RACE_HEIGHT_PX) -> go.Figure:
-    """Return the figure of a `race_board`."""
+def others_figure(board: Board) -> go.Figure:
+    """Return the figure of an `others_board`."""
+    return _bars_figure(board, height=OTHERS_HEIGHT_PX)
+
+
+def _bars_figure(board: Board, *, height: int) -> go.Figure:
     figure = board_figure(board, height=height)
     return figure.update_layout(barmode="stack", bargap=0.35, hovermode="closest", margin={"l": 100})

@@ -61,7 +61,10 @@ def memory_panel(compared: pl.DataFrame) -> Panel:
 
 
 def time_panel(compared: pl.DataFrame) -> Panel:
-    """Return the panel: nanoseconds an id of each way, to hold (faint) and to ask."""
+    """Return the panel: nanoseconds an id of each way, to hold (faint) and to ask.
+
+    It stands beside the one of memory, whose bars have the same colours and say whose they are.
+    """
     ways, colors = compared["way"], [_WAY_COLORS[way] for way in compared["way"]]
     both = compared["build_ns"] + compared["ask_ns"]
     texts = [
@@ -71,10 +74,10 @@ def time_panel(compared: pl.DataFrame) -> Panel:
     held = _bars(ways, compared["build_ns"], "to hold", [""] * len(ways), colors)
     held["marker"]["opacity"] = 0.4
     return Panel(
-        title=f"<b>Time</b> an id, at {_held(compared)}: to hold it (faint) + to ask for one",
+        title=f"<b>Time</b> for each of {_held(compared)} ids:<br>to hold it (faint) + to ask for one",
         traces=[held, _bars(ways, compared["ask_ns"], "to ask", texts, colors)],
-        xaxis={"title": {"text": "nanoseconds per id"}, **_bar_axis(both)},
-        yaxis=_ways_axis(compared),
+        xaxis={"title": {"text": "nanoseconds per id"}, **_bar_axis(both, room=1.6)},
+        yaxis={**_ways_axis(compared), "showticklabels": False},
     )
 
 
@@ -120,9 +123,10 @@ def _powers(first: int, last: int) -> dict[str, Any]:
     }
 
 
-def _bar_axis(values: pl.Series) -> dict[str, Any]:
+def _bar_axis(values: pl.Series, *, room: float = 1.3) -> dict[str, Any]:
+    """Return an axis that is longer than the longest bar, for the number behind it."""
     most = max([*values, 1e-3])
-    return {"range": [0, 1.3 * most], "nticks": 5, "fixedrange": True}
+    return {"range": [0, room * most], "nticks": 5, "fixedrange": True}
 
 
 def _ways_axis(compared: pl.DataFrame) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from evanalytics.bloom.plan import FilterPlan
 from evanalytics.exceptions import BloomError
 from evanalytics.logs.log import EventLog
 from evanalytics.logs.schema import ID, TS
-from evanalytics.plots.bloom_boards import live_board, live_figure, race_board, race_figure
+from evanalytics.plots.bloom_boards import live_board, live_figure, others_board, others_figure
 from evanalytics.plots.panel import Board
 from evanalytics.widgets.background import Later, StatusLine, Task
 from evanalytics.widgets.base import Notice, guarded, on_change
@@ -37,7 +37,7 @@ from evanalytics.widgets.bloom_controls import (
 from evanalytics.widgets.figure_box import FigureBox
 from evanalytics.widgets.figures import BoardFigure
 
-_IDLE_S, _REDRAW_S = 0.4, 0.3
+_IDLE_S, _REDRAW_S = 0.8, 0.3
 _MOST_GIVEN = 100_000  # ids of a log that a filter is asked for at each step
 _MOST_RACED_AT_ONCE, _MOST_RACED = 100_000, 2_000_000
 _MADE_UP = IdTraffic(events=1_000_000, ids=1_000_000, span_s=86_400)
@@ -48,18 +48,19 @@ _RATES = [10 ** (-place / 4) for place in range(2, 25)]
 class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
     """How large a Bloom filter must be, whether it keeps its promise, and what it costs on a log.
 
-    Formulas and costs follow the sliders. Once these have been still for a moment a real filter of that
-    size is filled and asked for ids that it does not hold, at each load up to three times its capacity;
-    the points appear as they are measured. What memory and time an exact set and a semi join take is
-    measured with up to 100,000 ids, and at the slider's capacity, up to two million, on a button.
+    The two upper pictures, of formulas and costs, follow the sliders. Once these have been still for a
+    moment the lower ones follow, and a real filter of that size is filled and asked for ids that it does not
+    hold, at each load up to three times its capacity; the points appear as they are measured. What memory
+    and time an exact set and a semi join take is measured with up to 100,000 ids, and at the slider's
+    capacity, up to two million, on a button.
 
     Attributes:
         knobs: The sliders (`capacity`, `error_rate` in percent, `load` in percent); set their `value`.
         traffic: How many ids come in the log, and how many come again.
         measured: What has been measured of the filter that is shown; one row per load.
         comparison: The filter beside a set and a semi join, as `compare_with_exact` returns it.
-        figure: The three pictures that follow the sliders, a plotly `FigureWidget`.
-        race: Memory and time, the second one.
+        figure: The two pictures that follow the sliders, a plotly `FigureWidget`.
+        others: Memory, time and bits an id of other ways, the second one.
         race_button: Measures memory and time at the slider's capacity.
         task: What was last begun by the button; its `join` waits for it.
         notice: What went wrong, if anything did; its `text` is empty while all is well.
@@ -130,6 +131,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
             finally:
                 self._is_setting = False
             self._redraw()
+            self._show_others()
 
     def measure(self) -> pl.DataFrame:
         """Fill a real filter now, instead of a moment later, and return what was measured."""
@@ -146,7 +148,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         found = compare_with_exact(present, asked, error_rate=plan.error_rate)
         with self._lock:
             self.comparison, self._raced = found, (plan.capacity, plan.error_rate)
-            self.race.board = race_board(found)
+            self._show_others()
         return found
 
     def close(self) -> None:
@@ -165,15 +167,15 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         self.reset_button = ipywidgets.Button(
             description="Reset", tooltip="Put the sliders back to where they began"
         ).add_class("ev-button")
-        board, empty = self._board(), race_board(self.comparison)
-        self.figure = BoardFigure(live_figure(board), board)
-        self.race = BoardFigure(race_figure(empty), empty)
+        live, others = self._board(), self._others_board()
+        self.figure = BoardFigure(live_figure(live), live)
+        self.others = BoardFigure(others_figure(others), others)
         self._raced = (0, 0.0)  # with which capacity and error rate
         self._tell()
         buttons = ipywidgets.HBox([self.race_button, self.reset_button]).add_class("ev-actions")
         self.children = [
             self.knobs, self.notice, self._told, FigureBox(self.figure), buttons, self._status,
-            FigureBox(self.race),
+            FigureBox(self.others),
         ]  # fmt: skip
         self.add_class("ev-app")
         for slider in (self.knobs.capacity, self.knobs.error_rate, self.knobs.load):
@@ -204,13 +206,19 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
             measured=self.measured,
             promise=plan.error_rate,
             load=plan.load,
-            curves=self._curves,
-            bits=plan.bits_per_id,
             costs=dedupe_costs(self.traffic, capacity=plan.capacity, held=plan.held, sizes=sizes),
             cost={"bytes": plan.shape.bytes, "false_drops": cost.false_drops, "lookups": cost.lookups},
         )
         spent_ms = 1e3 * (time.perf_counter() - began)
         return board(remark=f"{plan.held:,} of {plan.capacity:,} ids · {spent_ms:.0f} ms")
+
+    def _others_board(self) -> Board:
+        plan = self._plan
+        return others_board(self._curves, self.comparison, promise=plan.error_rate, bits=plan.bits_per_id)
+
+    def _show_others(self) -> None:
+        with self._lock:
+            self.others.board = self._others_board()
 
     def _tell(self) -> None:
         self._told.value = paragraphs(
@@ -227,6 +235,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
         self._steps: list[Filled] = []
 
     def _follow(self) -> None:
+        self._show_others()
         self._fill()
         plan = self._plan
         if len(self._steps) == len(LOADS) and self._raced != (plan.capacity, plan.error_rate):

@@ -15,8 +15,8 @@ from evanalytics.plots.bloom_boards import (
     filter_beside_exact,
     live_board,
     live_figure,
-    race_board,
-    race_figure,
+    others_board,
+    others_figure,
 )
 
 LOADS = [0.5, 1.0, 2.0]
@@ -119,31 +119,38 @@ def test_the_comparison_says_how_many_ids_are_held():
     assert titles[0] == "<b>Memory</b> to hold 9 ids"
 
 
+def live():
+    return live_board(
+        formula=FORMULA, measured=MEASURED, promise=0.01, load=1.0, costs=COSTS,
+        cost={"bytes": 6_000, "false_drops": 10.0, "lookups": 110.0},
+    )  # fmt: skip
+
+
+def others(compared=COMPARED):
+    return others_board(CURVES, compared, promise=0.01, bits=10.5)
+
+
 def test_nothing_compared_is_an_empty_picture():
-    figure = race_figure(race_board(COMPARED.head(0)))
+    figure = others_figure(others(COMPARED.head(0)))
 
-    assert [list(trace.x) for trace in figure.data] == [[], [], []]
+    assert [list(trace.x) for trace in figure.data if trace.type == "bar"] == [[], [], []]
 
 
-def test_the_live_board_marks_the_filter_in_all_three_pictures():
-    board = live_board(
-        formula=FORMULA, measured=MEASURED, promise=0.01, load=1.0, curves=CURVES, bits=10.5, costs=COSTS,
-        cost={"bytes": 6_000, "false_drops": 10.0, "lookups": 110.0},
-    )  # fmt: skip
-    rings = [(list(t.x), list(t.y)) for t in live_figure(board).data if t.name == "now"]
+def test_the_filter_that_is_shown_is_marked_in_every_picture_of_filters():
+    figures = live_figure(live()), others_figure(others())
+    rings = [(list(t.x), list(t.y)) for figure in figures for t in figure.data if t.name == "now"]
 
-    assert rings[1:] == [([0.01], [10.5]), ([0.006, 0.006], [10.0, 110.0])]
     assert rings[0][0] == [1.0]
+    assert rings[1:] == [([0.006, 0.006], [10.0, 110.0]), ([0.01], [10.5])]
 
 
-@pytest.mark.parametrize("axis", ["xaxis", "yaxis", "xaxis2", "yaxis2", "xaxis3", "yaxis3"])
-def test_every_axis_of_the_live_board_says_its_unit(axis):
-    board = live_board(
-        formula=FORMULA, measured=MEASURED, promise=1e-6, load=1.0, curves=CURVES, bits=28.0, costs=COSTS,
-        cost={"bytes": 6_000, "false_drops": 10.0, "lookups": 110.0},
-    )  # fmt: skip
+def test_every_axis_of_the_explorer_says_its_unit():
+    figures = live_figure(live()), others_figure(others())
+    titles = [
+        [axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes())] for figure in figures
+    ]
 
-    assert live_figure(board).layout[axis].title.text in (
-        "ids held (% of capacity)", "share of absent ids (%)", "error rate (%)", "bits per id", "filter (MB)",
-        "events per day",
-    )  # fmt: skip
+    assert titles[0] == [
+        "ids held (% of capacity)", "filter (MB)", "share of absent ids (%)", "events per day",
+    ]  # fmt: skip
+    assert titles[1] == ["MB", "nanoseconds per id", "error rate (%)", "", "", "bits per id"]

@@ -137,7 +137,7 @@ def test_until_it_is_measured_the_price_is_that_of_the_formula(explorer: BloomEx
 
 def test_the_ring_stands_on_the_curve_of_costs(explorer: BloomExplorer) -> None:
     explorer.turn(error_rate=0.05, load=1.5)
-    ring = trace(explorer, "now", 2)
+    ring = trace(explorer, "now", 1)
     curve = dedupe_costs(explorer.traffic, capacity=1_000, held=1_500, sizes=[explorer.plan.shape.bytes]).row(
         0, named=True
     )
@@ -158,7 +158,7 @@ def test_memory_and_time_are_measured_beside_exact_ways(explorer: BloomExplorer)
     explorer.compare(2_000)
 
     assert explorer.comparison["way"].to_list() == ["Bloom filter", "Python set", "semi join"]
-    assert sum(len(bars.x) for bars in explorer.race.data) == 9
+    assert sum(len(bars.x) for bars in explorer.others.data if bars.type == "bar") == 9
 
 
 def test_the_button_measures_at_the_capacity_in_a_thread(explorer: BloomExplorer) -> None:
@@ -190,6 +190,18 @@ def test_reset_puts_the_sliders_back(explorer: BloomExplorer) -> None:
     explorer.reset_button.click()
 
     assert explorer.plan == begin == explorer.knobs.plan()
+
+
+def test_what_other_ways_take_follows_a_slider_a_moment_later(explorer: BloomExplorer) -> None:
+    explorer._later.join()
+    ring = next(found for found in explorer.others.data if found.name == "now")
+    before = list(ring.x)
+
+    explorer.knobs.error_rate.value = 10
+    at_once = list(ring.x)
+    explorer._later.join()
+
+    assert (before, at_once, list(ring.x)) == ([0.01], [0.01], [0.1])
 
 
 def test_turning_draws_once(explorer: BloomExplorer) -> None:
