@@ -19,6 +19,7 @@ from evanalytics.filters.filter import Filter
 from evanalytics.filters.filter import filter as read_filter
 from evanalytics.filters.preview import Count, first_matches, quick_count
 from evanalytics.logs.log import EventLog
+from evanalytics.logs.schema import TYPE
 from evanalytics.plots.filters import editor_board, waterfall_figure
 from evanalytics.plots.panel import Board
 from evanalytics.widgets.arrow_keys import ArrowKeys
@@ -28,7 +29,7 @@ from evanalytics.widgets.figure_box import FigureBox
 from evanalytics.widgets.figures import BoardFigure
 from evanalytics.widgets.files import files_html
 from evanalytics.widgets.filter_details import count_text, matches_html, sql_html, trees_html
-from evanalytics.widgets.filter_rows import ConditionRow
+from evanalytics.widgets.filter_rows import ConditionRow, TypeTicks
 from evanalytics.widgets.filter_values import Facet, beginning
 
 _IDLE_S = 0.8  # the explanation follows once nothing has changed for so long
@@ -45,20 +46,21 @@ _HINT = (
     "a mistake is told below, and the last filter stays."
 )
 _MORE = "This filter says more than conditions can show. Edit the document, or add conditions anew."
-_NONE = "No conditions: every event matches.<br>Add one, or write a document."
+_NONE = "No conditions: every event matches.<br>Tick types, add a condition, or write a document."
 
 
 class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
     """A filter to compose and to edit, with what it does to a log.
 
-    Conditions offer what the log holds: values with their counts, numbers from quantile to
-    quantile, text by an operator. The document beside them says the same; either follows the other.
-    The number of matches follows at once; pictures, trees, SQL and the first matches follow when nothing has
-    changed for a moment (up to five million events, or 200,000 where a condition needs the events
+    Types of events are ticked. Conditions offer what else the log holds: values with their counts, numbers
+    from quantile to quantile, text by an operator. The document beside them says the same; either follows
+    the other. The number of matches follows at once; pictures, trees, SQL and the first matches follow when
+    nothing has changed for a moment (up to five million events, or 200,000 where a condition needs the events
     themselves; beyond, there is a button).
 
     Attributes:
         joined: Whether all must hold, or any: "all" or "any".
+        types: The ticks of event types.
         add: The button that adds a condition.
         document: The filter as JSON text; set its `value`.
         facets: What the log holds, by path: rows of `facets`.
@@ -147,13 +149,14 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         self.reset = labelled_button("Reset", "Back to the filter with which it began")
         self.explain = labelled_button("Explain", "Say what each condition does and costs")
         actions = ipywidgets.HBox([self.joined, self.add, self.reset, self.explain]).add_class("ev-actions")
+        self.types = TypeTicks(self.facets[TYPE]).add_class("ev-condition")
         self._conditions = ipywidgets.VBox()
         self._status = StatusLine()
         self.document = ipywidgets.Textarea(
             description="filter document (JSON)", continuous_update=False, rows=9
         )
         hint = ipywidgets.HTML(f"<p class='ev-hint'>{_HINT}</p>")
-        form = ipywidgets.VBox([actions, self._conditions]).add_class("ev-conditions")
+        form = ipywidgets.VBox([actions, self.types, self._conditions]).add_class("ev-conditions")
         text = ipywidgets.VBox([self.document, hint]).add_class("ev-document")
         board = self._board()
         self.figure = BoardFigure(waterfall_figure(board, height=_FIGURE_PX), board)
@@ -169,6 +172,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
 
     def _listen(self) -> None:
         on_change(self.joined, lambda _: self._compose(), self.notice)
+        on_change(self.types, lambda _: self._compose(), self.notice, name="checked")
         on_change(self.document, self._read_document, self.notice)
         self._on_press(self.add, self._add)
         self._on_press(self.reset, self._reset)
@@ -186,9 +190,10 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
     def _add(self) -> None:
         """Add a condition on the first path that has none."""
         with self._lock:
-            taken = {row.path.value for row in self.rows}
+            taken = {TYPE, *(row.path.value for row in self.rows)}
             path = next((path for path in self.facets if path not in taken), next(iter(self.facets)))
             replace_children(self._conditions, [*self.rows, self._row(beginning(self.facets[path]))])
+            self.types.show(True)
             self._compose()
 
     def _remove(self, row: ConditionRow) -> None:
@@ -201,7 +206,8 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         with self._lock:
             is_beyond = len(self.rows) < len(self._conditions.children)
             if not self._is_setting and not is_beyond:
-                chosen = compose([row.condition for row in self.rows], self.joined.value)
+                asked = [*self.types.conditions, *(row.condition for row in self.rows)]
+                chosen = compose(asked, self.joined.value)
                 self._show(chosen)
                 self._write(chosen)
 
@@ -248,13 +254,17 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
     def _show_rows(self, chosen: Filter) -> None:
         """Show the filter as conditions, if such can say it."""
         parts = _shown_as(chosen, self.facets)
+        self.types.show(parts is not None)
         with self._quiet():
             if parts is None:
+                self.types.take([])
                 note = ipywidgets.HTML(f"<p class='ev-hint'>{_MORE}</p>")
                 replace_children(self._conditions, [note])
                 return
             conditions, self.joined.value = parts
-            replace_children(self._conditions, [self._row(condition) for condition in conditions])
+            replace_children(
+                self._conditions, [self._row(condition) for condition in self.types.take(conditions)]
+            )
 
     def _row(self, condition: Condition) -> ConditionRow:
         return ConditionRow(

@@ -57,11 +57,29 @@ def test_a_quantile_is_chosen_by_keyboard(visit: Visit) -> None:
 def test_a_condition_is_negated_by_keyboard(visit: Visit) -> None:
     was = visit.said()
 
-    visit.page.get_by_role("checkbox", name="not type").focus()
+    visit.page.get_by_role("checkbox", name="not data.total").focus()
     visit.page.keyboard.press("Space")
 
     visit.wait_for_another_than(was)
-    visit.page.wait_for_function(DOCUMENT_HAS, arg="$ne", timeout=PATIENCE_MS)
+    visit.page.wait_for_function(DOCUMENT_HAS, arg="$not", timeout=PATIENCE_MS)
+
+
+def test_a_type_is_ticked_by_keyboard(visit: Visit) -> None:
+    was = visit.said()
+
+    visit.page.get_by_role("checkbox", name="order.completed, 4,670 events").focus()
+    visit.page.keyboard.press("Space")
+
+    visit.wait_for_another_than(was)
+    visit.page.wait_for_function(DOCUMENT_HAS, arg="order.completed", timeout=PATIENCE_MS)
+
+
+def test_another_field_brings_its_own_controls(visit: Visit) -> None:
+    fields = visit.page.get_by_role("combobox", name="field data.total")
+    fields.select_option(label="data.currency · 20,000 events")
+
+    visit.page.get_by_role("checkbox", name="EUR").wait_for(timeout=PATIENCE_MS)
+    assert visit.page.get_by_role("slider").count() == 0
 
 
 def test_a_document_counts_once_the_field_is_left(visit: Visit) -> None:

@@ -81,25 +81,104 @@ def test_paths_are_offered_with_their_counts(editor: FilterEditor) -> None:
 
 
 def test_a_choice_is_made_by_ticking(editor: FilterEditor) -> None:
-    tally = added(editor, "type").body.children[0]
-    assert list(zip(tally.names, tally.counts, strict=True)) == [(NASTY, 20), ("paid", 20), ("shipped", 20)]
-
-    tally.checked = [1]
-
-    assert editor.filter == filter({"type": "paid"})
-    assert editor.count.events == len(editor.matches) == 20
-
-
-def test_booleans_stay_booleans(editor: FilterEditor) -> None:
-    tally = added(editor, "data.vip").body.children[0]
+    tally = added(editor, "data.vip").controls[0]
+    assert sorted(zip(tally.names, tally.counts, strict=True)) == [("false", 30), ("true", 30)]
 
     tally.checked = [tally.names.index("true")]
 
     assert editor.filter == filter({"data.vip": True})
+    assert editor.count.events == len(editor.matches) == 30
+
+
+def test_types_are_ticked(editor: FilterEditor) -> None:
+    types = editor.types
+    assert list(zip(types.names, types.counts, strict=True)) == [(NASTY, 20), ("paid", 20), ("shipped", 20)]
+
+    types.checked = [1, 2]
+    assert editor.filter == filter({"type": {"$in": ["paid", "shipped"]}})
+    assert (editor.count.events, editor.rows) == (40, ())
+
+    types.checked = []
+    assert editor.count.events == len(editor.matches) == 0
+
+    types.checked = [0, 1, 2]
+    assert editor.filter == filter({})
+
+
+def test_ticks_and_conditions_are_joined(editor: FilterEditor) -> None:
+    editor.filter = {"$or": [{"type": "paid"}, {"data.n": {"$lt": 3}}]}
+    assert (editor.types.checked, [row.path.value for row in editor.rows]) == ([1], ["data.n"])
+
+    editor.types.checked = [2]
+    assert editor.filter == filter({"$or": [{"type": "shipped"}, {"data.n": {"$lt": 3}}]})
+
+    editor.types.checked = [0, 1, 2]
+    assert editor.filter == filter({"data.n": {"$lt": 3}})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"type": {"$ne": "paid"}},
+        {"type": {"$in": ["paid", "lost"]}},
+        {"$or": [{"type": "paid"}, {"type": "shipped"}]},
+        {"type": {"$in": [NASTY, "paid", "shipped"]}},
+    ],
+    ids=["negated", "unknown", "twice", "all"],
+)
+def test_what_ticks_cannot_say_is_a_condition(editor: FilterEditor, asked: dict[str, Any]) -> None:
+    editor.filter = {"type": "paid"}
+
+    editor.filter = asked
+
+    assert editor.types.checked == [0, 1, 2]
+    assert {row.path.value for row in editor.rows} == {"type"}
+    editor.joined.value = "any"
+    editor.joined.value = "all"
+    assert editor.count.events == len(editor.matches)
+
+
+def test_a_condition_begins_with_what_is_not_ticked(editor: FilterEditor) -> None:
+    editor.add.click()
+
+    assert editor.rows[0].path.value != "type"
+
+
+def test_ticks_are_hidden_while_the_filter_says_more_than_they_can(editor: FilterEditor) -> None:
+    editor.filter = {"type": "paid"}
+    editor.filter = {"$nor": [{"type": "paid"}, {"data.n": 3}]}
+    assert editor.types.layout.display == "none"
+
+    editor.add.click()
+
+    assert editor.types.layout.display is None
+    assert editor.types.checked == [0, 1, 2]
+
+
+def test_a_log_of_countless_types_has_no_ticks(tmp_path: Path) -> None:
+    events = [Event(id=f"e{number}", type=f"t{number}", source="shop", time=BEGIN) for number in range(3_000)]
+    editor = FilterEditor(log_of(events, tmp_path), filter={"type": "t7"})
+
+    assert editor.types.layout.display == "none"
+    assert editor.rows[0].controls[0].value == "t7"
+    editor.close()
+
+
+def test_controls_are_used_again_for_another_path(editor: FilterEditor) -> None:
+    row = added(editor, "data.n", "above")
+    slider = row.controls[0]
+    row.path.value = "data.vip"
+    assert slider.layout.display == "none"
+
+    row.path.value = "data.n"
+
+    assert row.controls[0] is slider
+    assert (slider.layout.display, slider.label) == (None, "at least")
+    assert editor.filter == filter({"data.n": {"$ne": None}})
 
 
 def test_numbers_go_from_quantile_to_quantile(editor: FilterEditor) -> None:
-    low, high = added(editor, "data.n").body.children
+    low, high = added(editor, "data.n").controls
 
     low.value, high.value = 10, 19
 
@@ -121,29 +200,29 @@ def test_numbers_go_from_quantile_to_quantile(editor: FilterEditor) -> None:
     ids=["beyond", "at the end", "beyond doubles", "beyond in time", "after all"],
 )
 def test_bounds_stay_while_another_control_is_moved(editor: FilterEditor, asked: dict[str, Any]) -> None:
-    editor.filter = {**asked, "type": "paid"}
+    editor.filter = {**asked, "data.vip": True}
 
     editor.rows[1].negated.value = True
 
-    assert editor.filter == filter({**asked, "type": {"$ne": "paid"}})
+    assert editor.filter == filter({**asked, "data.vip": {"$ne": True}})
 
 
 def test_one_bound_stays_while_the_other_is_moved(editor: FilterEditor) -> None:
     editor.filter = {"data.n": {"$gte": -5, "$lte": 1_000_000}}
 
-    editor.rows[0].body.children[1].value = 20
+    editor.rows[0].controls[1].value = 20
 
     assert editor.filter == filter({"data.n": {"$gte": -5, "$lte": 20}})
 
 
 def test_the_controls_of_a_row_are_named_by_its_path(editor: FilterEditor) -> None:
     row = added(editor, "id", "is")
-    named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
+    named = (row.negated, row.path, row.how, row.remove, row.controls[0])
     assert all("id" in control.description for control in named)
 
     row.path.value = "data.name"
 
-    named = (row.negated, row.path, row.how, row.remove, row.body.children[0])
+    named = (row.negated, row.path, row.how, row.remove, row.controls[0])
     assert all("data.name" in control.description for control in named)
     assert row.how.description == "is asked<span class='ev-spoken'> data.name</span>"
     assert row.negated.description == "not\ndata.name"
@@ -161,7 +240,7 @@ def test_rows_that_are_replaced_are_closed(editor: FilterEditor) -> None:
 
 
 def test_an_end_of_the_range_is_no_bound(editor: FilterEditor) -> None:
-    low, _ = added(editor, "data.n").body.children
+    low, _ = added(editor, "data.n").controls
 
     low.value = 10
 
@@ -171,13 +250,13 @@ def test_an_end_of_the_range_is_no_bound(editor: FilterEditor) -> None:
 def test_text_is_looked_for_by_an_operator(editor: FilterEditor) -> None:
     row = added(editor, "id", "starts with")
 
-    row.body.children[0].value = "e5"
+    row.controls[0].value = "e5"
 
     assert editor.count.events == 11
 
 
 def test_a_stretch_of_time_is_half_open(editor: FilterEditor) -> None:
-    timeline = added(editor, "time").body.children[0]
+    timeline = added(editor, "time").controls[0]
     assert sum(timeline.counts) == 60
 
     timeline.value = (timeline.start_us, timeline.start_us + 10 * 60_000_000)
@@ -189,7 +268,7 @@ def test_a_stretch_of_time_is_half_open(editor: FilterEditor) -> None:
 def test_what_stays_json_is_compared_with_a_json_value(editor: FilterEditor) -> None:
     row = added(editor, "data.tags", "is")
 
-    row.body.children[0].value = "3"
+    row.controls[0].value = "3"
 
     assert editor.filter == filter({"data.tags": 3})
     assert not editor.count.is_exact
@@ -197,8 +276,8 @@ def test_what_stays_json_is_compared_with_a_json_value(editor: FilterEditor) -> 
 
 
 def test_conditions_are_negated_joined_and_removed(editor: FilterEditor) -> None:
-    added(editor, "data.n", "above").body.children[0].value = 50
-    added(editor, "data.n", "below").body.children[0].value = 5
+    added(editor, "data.n", "above").controls[0].value = 50
+    added(editor, "data.n", "below").controls[0].value = 5
     editor.joined.value = "any"
     assert editor.count.events == 9 + 5
 
@@ -222,7 +301,7 @@ def test_every_path_can_be_asked_everything_it_offers(editor: FilterEditor) -> N
 
 
 def test_the_document_follows_the_conditions(editor: FilterEditor) -> None:
-    added(editor, "data.n", "above").body.children[0].value = 30
+    added(editor, "data.n", "above").controls[0].value = 30
 
     assert filter({"data.n": {"$gt": 30}}).to_json(indent=2) == editor.document.value
 
@@ -230,9 +309,9 @@ def test_the_document_follows_the_conditions(editor: FilterEditor) -> None:
 def test_conditions_follow_the_document(editor: FilterEditor) -> None:
     editor.document.value = '{"type": "paid", "data.n": {"$gte": 7.5}}'
 
-    kind, number = editor.rows
-    assert kind.body.children[0].checked == [1]
-    assert number.body.children[0].value == 7.5
+    (number,) = editor.rows
+    assert editor.types.checked == [1]
+    assert number.controls[0].value == 7.5
     assert editor.count.events == 17
 
 
@@ -354,11 +433,12 @@ def test_the_button_explains_in_a_thread_and_is_free_again(editor: FilterEditor)
 
 def test_reset_goes_back_to_the_beginning(log: EventLog) -> None:
     editor = FilterEditor(log, filter={"type": "paid"})
-    editor.rows[0].body.children[0].checked = []
+    editor.types.checked = []
 
     editor.reset.click()
 
     assert editor.filter == filter({"type": "paid"})
+    assert editor.types.checked == [1]
     editor.close()
 
 
@@ -378,7 +458,7 @@ def test_a_log_without_events_can_be_asked(log: EventLog) -> None:
 def test_values_that_the_log_does_not_have_are_shown_with_none(editor: FilterEditor) -> None:
     editor.filter = {"type": {"$in": ["paid", "lost"]}}
 
-    tally = editor.rows[0].body.children[0]
+    tally = editor.rows[0].controls[0]
 
     assert (tally.names[-1], tally.counts[-1], tally.checked) == ("lost", 0, [1, 3])
 
