@@ -4,8 +4,10 @@ ipykernel 7.0 to 7.3 sends its replies past the stream that reads its requests, 
 that arrives just then is not noticed, nor is any later one: the kernel is idle, and sliders and cells do
 nothing until it is restarted (ipykernel's issue 1554; mended in 7.4).
 
-This is an IPython extension as well, for kernels that are to be mended before their first cell:
-`ipykernel_launcher --ext=evanalytics.kernel`.
+This is an IPython extension as well: the kernels of the environment in which the package is installed load
+it before their first cell, by `ipython_kernel_config.json`, which the wheel puts into `etc/ipython`. Where
+that is not read (`pip install --user`, or settings of one's own), it comes with the first import of our
+widgets.
 """
 
 from __future__ import annotations

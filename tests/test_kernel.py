@@ -8,10 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from jupyter_client.blocking import BlockingKernelClient
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from evanalytics.app.lab import JUPYTER
 from evanalytics.kernel import mend_replies
 
 _ROUNDS = 150
@@ -19,18 +17,18 @@ _ROUNDS = 150
 
 
 @pytest.fixture(
-    params=["import evanalytics.widgets", ""], ids=["with our widgets", "started by our JupyterLab"]
+    params=[("", []), ("import evanalytics.widgets", ["--InteractiveShellApp.extensions=[]"])],
+    ids=["as it starts where we are installed", "with our widgets alone"],
 )
 def kernel(request: pytest.FixtureRequest) -> Iterator[BlockingKernelClient]:
-    """A kernel in which the cell has run; without one, that which `evanalytics lab` starts."""
-    ours = KernelSpecManager(kernel_dirs=[str(JUPYTER / "kernels")], ensure_native_kernel=False)
-    specs = {} if request.param else {"kernel_spec_manager": ours}
-    manager = KernelManager(kernel_name="python3", **specs)
-    manager.start_kernel()
+    """A kernel in which a cell has run, started with further arguments."""
+    cell, arguments = request.param
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(extra_arguments=arguments)
     client = manager.blocking_client()
     client.start_channels()
     client.wait_for_ready(timeout=60)
-    reply = client.execute(request.param, reply=True, timeout=60)
+    reply = client.execute(cell, reply=True, timeout=60)
     assert reply["content"]["status"] == "ok"
     yield client
     client.stop_channels()

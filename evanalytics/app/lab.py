@@ -12,7 +12,7 @@ from evanalytics.app.folder import FIRST, copy_notebooks, notebooks_folder
 
 JUPYTER = Path(__file__).parent / "jupyter"
 """What JupyterLab is given: settings (no announcements, no button for dashboards with styles from
-elsewhere), an extension that waits for figures on a busy machine, and Python's kernel, mended from the start.
+elsewhere) and an extension that waits for figures on a busy machine.
 
 JupyterLab 4.6 asks whether it may fetch news even where `LabApp.news_url` is None, and the question stays on
 the page; it goes only with the plugin.
@@ -27,7 +27,7 @@ def lab_command(arguments: Sequence[str]) -> list[str]:
 
 
 def lab_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment by which JupyterLab finds its settings, our extension and our kernel."""
+    """Return the environment by which JupyterLab finds its settings and our extension."""
     paths = {
         name: os.pathsep.join(filter(None, [str(JUPYTER), environment.get(name, "")]))
         for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH")
