@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import ipywidgets
 
@@ -148,15 +148,19 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         self.path.description, self.how.description = spoken("field", path), spoken("is asked", path)
 
     def _change_path(self, _path: str) -> None:
-        self._name()
-        with self._quiet():
-            self.how.options = self._hows()
-            self.how.value = self._hows()[0]
-        self._change_how(self.how.value)
+        with self._sent_afterwards():
+            self._name()
+            with self._quiet():
+                self.how.options = self._hows()
+                self.how.value = self._hows()[0]
+            self._follow(self.how.value)
 
     def _change_how(self, how: How | None) -> None:
-        if self._is_setting or how is None:
-            return
+        if not self._is_setting and how is not None:
+            with self._sent_afterwards():
+                self._follow(how)
+
+    def _follow(self, how: How) -> None:
         self._fill(beginning(self._facet, how))
         self._changed()
 
@@ -180,6 +184,15 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
             self._values.show(self._facet, condition)
         for control in self.children[1:]:
             control.layout.display = None if control in self._values.shown else "none"
+
+    @contextmanager
+    def _sent_afterwards(self) -> Iterator[None]:
+        """Send what becomes of the controls after the picture, which people wait for; one message each."""
+        with ExitStack() as held:
+            for control in (self.negated, self.path, self.how, self.remove, *self.children[1:]):
+                held.enter_context(control.hold_sync())
+                held.enter_context(control.layout.hold_sync())
+            yield
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
