@@ -5,9 +5,9 @@ that arrives just then is not noticed, nor is any later one: the kernel is idle,
 nothing until it is restarted (ipykernel's issue 1554; mended in 7.4).
 
 This is an IPython extension as well: the kernels of the environment in which the package is installed load
-it before their first cell, by `ipython_kernel_config.json`, which the wheel puts into `etc/ipython`. Where
-that is not read (`pip install --user`, or settings of one's own), it comes with the first import of our
-widgets.
+it before their first cell, by `ipython_kernel_config.py.txt`, which the wheel puts into `etc/ipython`. Where
+that is not read (`pip install --user`) or is overruled by one's own settings of kernels, it comes with the
+first import of our widgets.
 """
 
 from __future__ import annotations

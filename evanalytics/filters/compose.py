@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,6 +43,7 @@ HOWS: dict[str, tuple[How, ...]] = {
 }
 """What can be asked of each kind of facet."""
 
+_LARGEST = sys.float_info.max  # sliders stand at doubles
 _FIXED: dict[str, How] = {"is": "is", "starts": "starts with", "ends": "ends with", "has": "contains"}
 
 
@@ -117,7 +119,7 @@ def _fits(value: Any, dtype: str) -> bool:
     if dtype == "JSON":
         return not isinstance(value, datetime)
     if dtype in ("Int64", "Float64"):
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
     wanted = {"String": str, "Boolean": bool, "Datetime": datetime}
     return isinstance(value, wanted[dtype])
 

@@ -136,6 +136,7 @@ class BloomExplorer(ipywidgets.VBox):  # type: ignore[misc]
     def measure(self) -> pl.DataFrame:
         """Fill a real filter now, instead of a moment later, and return what was measured."""
         self._later.cancel()
+        self._show_others()
         self._fill()
         return self.measured
 

@@ -71,14 +71,6 @@ class Slider(anywidget.AnyWidget):  # type: ignore[misc]
             continuous=continuous,
         )
 
-    def become(self, label: str, *, stops: Sequence[float], value: float, unit: str = "") -> None:
-        """Turn into another slider, in one message: quicker than a new one, which brings its script."""
-        with self.hold_sync():
-            self.label, self.unit = label, unit
-            self.stops = [float(stop) for stop in stops]
-            self.texts = [self.text(stop) for stop in self.stops]
-            self.value = value
-
     @property
     def neighbours(self) -> list[float]:
         """The stops beside the one at which it stands: where its next step leads."""
@@ -147,5 +139,7 @@ def stand_at(slider: Slider, value: float) -> None:
     """Put a slider at a value, which becomes a stop if it is none yet."""
     if value not in slider.stops:
         stops = sorted({*slider.stops, float(value)})
-        slider.become(slider.label, stops=stops, value=value, unit=slider.unit)
+        with slider.hold_sync():
+            slider.stops = stops
+            slider.texts = [slider.text(stop) for stop in stops]
     slider.value = value

@@ -46,7 +46,7 @@ _HINT = (
     "a mistake is told below, and the last filter stays."
 )
 _MORE = "This filter says more than conditions can show. Edit the document, or add conditions anew."
-_NONE = "No conditions: every event matches.<br>Tick types, add a condition, or write a document."
+_NONE = "No conditions: every event matches.<br>Add one, or write a document."
 
 
 class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
@@ -60,7 +60,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
 
     Attributes:
         joined: Whether all must hold, or any: "all" or "any".
-        types: The ticks of event types.
+        types: The ticks of event types; while all are ticked, the type is not asked for.
         add: The button that adds a condition.
         document: The filter as JSON text; set its `value`.
         facets: What the log holds, by path: rows of `facets`.
@@ -190,7 +190,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
     def _add(self) -> None:
         """Add a condition on the first path that has none."""
         with self._lock:
-            taken = {TYPE, *(row.path.value for row in self.rows)}
+            taken = {row.path.value for row in self.rows} | ({TYPE} if self.types.is_offered else set())
             path = next((path for path in self.facets if path not in taken), next(iter(self.facets)))
             replace_children(self._conditions, [*self.rows, self._row(beginning(self.facets[path]))])
             self.types.show(True)
@@ -206,7 +206,7 @@ class FilterEditor(ipywidgets.VBox):  # type: ignore[misc]
         with self._lock:
             is_beyond = len(self.rows) < len(self._conditions.children)
             if not self._is_setting and not is_beyond:
-                asked = [*self.types.conditions, *(row.condition for row in self.rows)]
+                asked = self.types.joined_with([row.condition for row in self.rows])
                 chosen = compose(asked, self.joined.value)
                 self._show(chosen)
                 self._write(chosen)

@@ -9,9 +9,9 @@ import ipywidgets
 
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
-from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, spoken
+from evanalytics.widgets.base import Notice, guarded, labelled_button, on_change, replace_children, spoken
 from evanalytics.widgets.controls import Tally
-from evanalytics.widgets.filter_values import Facet, Values, beginning, values_for
+from evanalytics.widgets.filter_values import Facet, Values, beginning, values_of
 
 _PATH_LENGTH, _TYPE_LENGTH = 48, 200
 
@@ -32,27 +32,35 @@ class TypeTicks(Tally):
             counts=facet["counts"] if is_choice else [],
             selectable=True,
         )
-        self._path = facet["path"]
+        self._path, self._place = facet["path"], 0
         self.show(True)
 
     @property
-    def conditions(self) -> list[Condition]:
-        """What the ticks say: nothing, or one condition."""
-        if len(self.checked) == len(self._values):
-            return []
-        ticked = tuple(self._values[place] for place in self.checked)
-        return [Condition(path=self._path, how="one of", value=ticked)]
+    def is_offered(self) -> bool:
+        """Whether there is something to tick."""
+        return bool(self._values)
+
+    def joined_with(self, conditions: Sequence[Condition]) -> list[Condition]:
+        """Return what the ticks say, if anything, among other conditions: where it was taken from."""
+        asked = list(conditions)
+        if len(self.checked) < len(self._values):
+            ticked = tuple(self._values[place] for place in self.checked)
+            asked.insert(self._place, Condition(path=self._path, how="one of", value=ticked))
+        return asked
 
     def take(self, conditions: Sequence[Condition]) -> list[Condition]:
         """Show the condition that ticks can say, if there is just one, and return the others."""
-        mine = [condition for condition in conditions if self._can_say(condition)]
-        taken = mine[0].value if len(mine) == 1 else self._values
+        mine = [place for place, condition in enumerate(conditions) if self._can_say(condition)]
+        rest, taken, self._place = list(conditions), set(self._values), 0
+        if len(mine) == 1:
+            self._place = mine[0]
+            taken = set(rest.pop(self._place).value)
         self.checked = [place for place, value in enumerate(self._values) if value in taken]
-        return [condition for condition in conditions if len(mine) != 1 or condition is not mine[0]]
+        return rest
 
     def show(self, is_shown: bool) -> None:
         """Show the ticks, if there are any, or hide them."""
-        self.layout.display = None if is_shown and self._values else "none"
+        self.layout.display = None if is_shown and self.is_offered else "none"
 
     def _can_say(self, condition: Condition) -> bool:
         if condition.path != self._path or condition.how != "one of" or condition.negated:
@@ -69,8 +77,6 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         how: The choice of what is asked; what there is depends on the path.
         remove: The button that takes the condition away.
     """
-
-    children: Sequence[ipywidgets.Widget]
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         """
         self._facets, self._changed, self._notice = facets, changed, notice
         self._is_setting = False
+        self._begun: Condition | None = None  # what it means until the controls of its values are there
         self.negated = ipywidgets.Checkbox(value=condition.negated, indent=False)
         self.path = ipywidgets.Dropdown(
             options=[(_listed(facet), path) for path, facet in facets.items()],
@@ -102,8 +109,8 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         self.remove = labelled_button("", "Take this condition away")
         self._name()
         head = ipywidgets.HBox([self.negated, self.path, self.how, self.remove]).add_class("ev-actions")
-        self._made: dict[type[Values], Values] = {}
-        super().__init__([head])
+        self._body = ipywidgets.VBox()
+        super().__init__([head, self._body])
         self.add_class("ev-condition")
         self._fill(condition)
         on_change(self.negated, lambda _: changed(), notice)
@@ -119,17 +126,13 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         Raises:
             FilterError: The text of a number or of a JSON value cannot be read.
         """
-        return Condition(
-            path=self.path.value,
-            how=self.how.value,
-            value=self._values.read(),
-            negated=self.negated.value,
-        )
+        value = self._begun.value if self._begun else self._values.read()
+        return Condition(path=self.path.value, how=self.how.value, value=value, negated=self.negated.value)
 
     @property
     def controls(self) -> Sequence[ipywidgets.Widget]:
         """The controls of its values; which ones depends on the path and on what is asked."""
-        return self._values.shown
+        return self._values.controls
 
     @property
     def _facet(self) -> Facet:
@@ -148,7 +151,9 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         self.path.description, self.how.description = spoken("field", path), spoken("is asked", path)
 
     def _change_path(self, _path: str) -> None:
-        with self._sent_afterwards():
+        with ExitStack() as held:  # sent afterwards
+            for control in (self.negated, self.path, self.how, self.remove):
+                held.enter_context(control.hold_sync())
             self._name()
             with self._quiet():
                 self.how.options = self._hows()
@@ -157,42 +162,23 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
 
     def _change_how(self, how: How | None) -> None:
         if not self._is_setting and how is not None:
-            with self._sent_afterwards():
-                self._follow(how)
+            self._follow(how)
 
     def _follow(self, how: How) -> None:
-        self._fill(beginning(self._facet, how))
-        self._changed()
-
-    def _change_values(self, _value: object) -> None:
-        if not self._is_setting:
+        """Begin anew; the picture, which people wait for, comes before the controls of the values."""
+        self._begun = beginning(self._facet, how)
+        try:
             self._changed()
+        finally:
+            self._fill(self._begun)
 
     def _fill(self, condition: Condition) -> None:
-        """Put the controls of the values where the condition is.
-
-        They stay for the next condition that needs such: new ones would each bring their script along.
-        """
-        kind = values_for(self._facet, condition)
-        if kind not in self._made:
-            made = self._made[kind] = kind()
-            for control, trait in made.watched:
-                on_change(control, self._change_values, self._notice, name=trait)
-            self.children = [*self.children, *(control for control, _ in made.watched)]
-        self._values = self._made[kind]
-        with self._quiet():
-            self._values.show(self._facet, condition)
-        for control in self.children[1:]:
-            control.layout.display = None if control in self._values.shown else "none"
-
-    @contextmanager
-    def _sent_afterwards(self) -> Iterator[None]:
-        """Send what becomes of the controls after the picture, which people wait for; one message each."""
-        with ExitStack() as held:
-            for control in (self.negated, self.path, self.how, self.remove, *self.children[1:]):
-                held.enter_context(control.hold_sync())
-                held.enter_context(control.layout.hold_sync())
-            yield
+        """Build the controls of the values and put them where the condition is."""
+        self._values: Values = values_of(self._facet, condition)
+        self._begun = None
+        replace_children(self._body, self._values.controls)
+        for control, trait in self._values.watched:
+            on_change(control, lambda _: self._changed(), self._notice, name=trait)
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:

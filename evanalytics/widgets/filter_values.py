@@ -13,7 +13,7 @@ from evanalytics.exceptions import FilterError
 from evanalytics.filters.compose import HOWS, Condition, How
 from evanalytics.plots.theme import shorten
 from evanalytics.widgets.base import spoken
-from evanalytics.widgets.controls import Slider, Tally
+from evanalytics.widgets.controls import Slider, Tally, stand_at
 from evanalytics.widgets.timeline import Timeline
 
 Facet = Mapping[str, Any]
@@ -40,32 +40,35 @@ def beginning(facet: Facet, how: How | None = None) -> Condition:
     return Condition(path=facet["path"], how=chosen, value=values.get(chosen, ""))
 
 
-def values_for(facet: Facet, condition: Condition) -> type[Values]:
-    """Return which controls fit a condition."""
+def values_of(facet: Facet, condition: Condition) -> Values:
+    """Return the controls for a condition, put where it is."""
     if condition.how in ("exists", "missing") or (facet["kind"] == "instant" and not facet["quantiles"]):
-        return Values
+        return Values(condition.value)
     if condition.how == "one of":
-        return _Choice
+        return _Choice(facet, condition)
     if facet["kind"] == "instant":
-        return _Time
-    return _Range if condition.how in ("between", "above", "below") else _Text
+        return _Time(facet, condition)
+    return (
+        _Range(facet, condition)
+        if condition.how in ("between", "above", "below")
+        else _Text(facet, condition)
+    )
 
 
 class Values:
-    """The controls of a condition's values, made blank; this one is for conditions without any.
+    """The controls of a condition's values; this one is for conditions without any.
 
     Attributes:
-        watched: All of them, each with the name of the trait to listen to.
-        shown: Those that the condition needs.
+        controls: What is shown.
+        watched: The controls to listen to, each with the name of its trait.
     """
 
+    controls: tuple[ipywidgets.Widget, ...] = ()
     watched: Sequence[tuple[ipywidgets.Widget, str]] = ()
-    shown: Sequence[ipywidgets.Widget] = ()
-    _value: Any = None
 
-    def show(self, facet: Facet, condition: Condition) -> None:
-        """Put the controls where a condition is; they may have shown another one."""
-        self._value = condition.value
+    def __init__(self, value: Any = None) -> None:
+        """Keep the value that nothing can change."""
+        self._value = value
 
     def read(self) -> Any:
         """Return what the controls say.
@@ -79,22 +82,17 @@ class Values:
 class _Choice(Values):
     """Some of a few values, ticked."""
 
-    def __init__(self) -> None:
-        self.tally = Tally("", names=[], counts=[], selectable=True)
-        self.shown, self.watched = [self.tally], [(self.tally, "checked")]
-
-    def show(self, facet: Facet, condition: Condition) -> None:
+    def __init__(self, facet: Facet, condition: Condition) -> None:
         known = dict(zip(facet["values"], facet["counts"], strict=True))
-        values = [_decoded(text, facet) for text in known]
-        extra = [value for value in condition.value if value not in values]
-        self._values = values + extra  # also what the log does not have
-        with self.tally.hold_sync():
-            self.tally.label = facet["path"]
-            self.tally.names = [shorten(_text(value), _VALUE_LENGTH) for value in self._values]
-            self.tally.counts = [*known.values(), *(0 for _ in extra)]
-            self.tally.checked = [
-                place for place, value in enumerate(self._values) if value in condition.value
-            ]
+        self._values = [_decoded(text, facet) for text in known]
+        extra = [value for value in condition.value if value not in self._values]
+        self._values += extra  # a value that the log does not have
+        names = [shorten(_text(value), _VALUE_LENGTH) for value in self._values]
+        self.tally = Tally(
+            facet["path"], names=names, counts=[*known.values(), *(0 for _ in extra)], selectable=True
+        )
+        self.tally.checked = [place for place, value in enumerate(self._values) if value in condition.value]
+        self.controls, self.watched = (self.tally,), [(self.tally, "checked")]
 
     def read(self) -> tuple[Any, ...]:
         return tuple(self._values[place] for place in self.tally.checked)
@@ -106,51 +104,52 @@ class _Range(Values):
     A bound stays as it was given until its slider is moved.
     """
 
-    def __init__(self) -> None:
-        self._sliders = [Slider("", stops=[0.0]) for _ in range(2)]
-        self.watched = [(slider, "value") for slider in self._sliders]
-
-    def show(self, facet: Facet, condition: Condition) -> None:
+    def __init__(self, facet: Facet, condition: Condition) -> None:
         self._stops = sorted(set(facet["quantiles"])) or [0.0]
+        if condition.how == "between":
+            low, high = condition.value
+            pairs = [("at least", low, self._stops[0]), ("at most", high, self._stops[-1])]
+        else:
+            pairs = [(condition.how, condition.value, self._stops[0])]
+        self.sliders = [self._slider(name, facet, at, end) for name, at, end in pairs]
+        self._given = [(slider.value, at) for slider, (_, at, _) in zip(self.sliders, pairs, strict=True)]
         self._is_pair = condition.how == "between"
-        bounds = condition.value if self._is_pair else (condition.value,)
-        names = ("at least", "at most") if self._is_pair else (condition.how,)
-        ends = (self._stops[0], self._stops[-1])
-        self.shown = self._sliders[: len(bounds)]
-        for slider, name, bound, end in zip(self.shown, names, bounds, ends, strict=False):
-            at = end if bound is None else float(bound)
-            slider.become(name, stops=sorted({*self._stops, at}), value=at, unit=f"({facet['path']})")
-        self._given = [(slider.value, bound) for slider, bound in zip(self.shown, bounds, strict=True)]
+        self.controls, self.watched = tuple(self.sliders), [(slider, "value") for slider in self.sliders]
 
     def read(self) -> Any:
         values = [
             bound if slider.value == stood else self._moved(slider)
-            for slider, (stood, bound) in zip(self.shown, self._given, strict=True)
+            for slider, (stood, bound) in zip(self.sliders, self._given, strict=True)
         ]
         return tuple(values) if self._is_pair else values[0]
 
     def _moved(self, slider: Slider) -> float | None:
         """Return what a slider says; at the outer end of a pair there is no bound."""
-        value, is_lowest = slider.value, slider is self._sliders[0]
+        value, is_lowest = slider.value, slider is self.sliders[0]
         is_outside = value <= self._stops[0] if is_lowest else value >= self._stops[-1]
         return None if self._is_pair and is_outside else _number(value)
+
+    def _slider(self, name: str, facet: Facet, at: float | None, end: float) -> Slider:
+        slider = Slider(name, stops=self._stops, value=end, unit=f"({facet['path']})")
+        stand_at(slider, end if at is None else float(at))
+        return slider
 
 
 class _Text(Values):
     """A text, a pattern, a number or a JSON value, written."""
 
-    def __init__(self) -> None:
-        self.text = ipywidgets.Text(description_allow_html=True)
-        self.shown, self.watched = [self.text], [(self.text, "value")]
-
-    def show(self, facet: Facet, condition: Condition) -> None:
+    def __init__(self, facet: Facet, condition: Condition) -> None:
         self._path, self._is_json = facet["path"], facet["kind"] in ("number", "json")
         value = json.dumps(condition.value, ensure_ascii=False) if self._is_json else condition.value
-        with self.text.hold_sync():
-            self.text.description = spoken("value", shorten(facet["path"], _VALUE_LENGTH))
-            self.text.placeholder = 'JSON, such as 5, true or "text"' if self._is_json else ""
-            self.text.continuous_update = not self._is_json and condition.how != "matches"
-            self.text.value = value
+        hint = 'JSON, such as 5, true or "text"' if self._is_json else ""
+        self.text = ipywidgets.Text(
+            value=value,
+            description=spoken("value", shorten(facet["path"], _VALUE_LENGTH)),
+            description_allow_html=True,
+            placeholder=hint,
+            continuous_update=not self._is_json and condition.how != "matches",
+        )
+        self.controls, self.watched = (self.text,), [(self.text, "value")]
 
     def read(self) -> Any:
         if not self._is_json:
@@ -166,21 +165,14 @@ class _Text(Values):
 class _Time(Values):
     """A stretch of time; an end stays as it was given until it is moved."""
 
-    def __init__(self) -> None:
-        self.timeline = Timeline("time", start_us=0, end_us=0, counts=[])
-        self.shown, self.watched = [self.timeline], [(self.timeline, "value")]
-
-    def show(self, facet: Facet, condition: Condition) -> None:
+    def __init__(self, facet: Facet, condition: Condition) -> None:
         start_us, end_us = int(facet["quantiles"][0]), int(facet["quantiles"][-1]) + 1
+        self.timeline = Timeline("time", start_us=start_us, end_us=end_us, counts=facet["counts"])
         low, high = condition.value
-        with self.timeline.hold_sync():
-            self.timeline.start_us, self.timeline.end_us = start_us, end_us
-            self.timeline.counts = facet["counts"]
-            self.timeline.value = (
-                start_us if low is None else _us(low),
-                end_us if high is None else _us(high),
-            )
+        start, end = start_us if low is None else _us(low), end_us if high is None else _us(high)
+        self.timeline.value = (start, end)
         self._given = self.timeline.value, condition.value
+        self.controls, self.watched = (self.timeline,), [(self.timeline, "value")]
 
     def read(self) -> tuple[datetime | None, datetime | None]:
         (start, end), (stood, given) = self.timeline.value, self._given

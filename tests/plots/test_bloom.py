@@ -144,7 +144,7 @@ def test_the_filter_that_is_shown_is_marked_in_every_picture_of_filters():
     assert rings[1:] == [([0.006, 0.006], [10.0, 110.0]), ([0.01], [10.5])]
 
 
-def test_every_axis_of_the_explorer_says_its_unit():
+def test_every_axis_of_the_explorer_but_that_of_names_says_its_unit():
     figures = live_figure(live()), others_figure(others())
     titles = [
         [axis.title.text for axis in (*figure.select_xaxes(), *figure.select_yaxes())] for figure in figures

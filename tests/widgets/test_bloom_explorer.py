@@ -204,6 +204,15 @@ def test_what_other_ways_take_follows_a_slider_a_moment_later(explorer: BloomExp
     assert (before, at_once, list(ring.x)) == ([0.01], [0.01], [0.1])
 
 
+def test_measuring_now_draws_what_would_have_followed(explorer: BloomExplorer) -> None:
+    explorer._later.join()
+    explorer.knobs.error_rate.value = 10
+
+    explorer.measure()
+
+    assert list(next(found for found in explorer.others.data if found.name == "now").x) == [0.1]
+
+
 def test_turning_draws_once(explorer: BloomExplorer) -> None:
     drawn = []
     original = type(explorer)._board

@@ -133,9 +133,8 @@ def test_what_ticks_cannot_say_is_a_condition(editor: FilterEditor, asked: dict[
 
     assert editor.types.checked == [0, 1, 2]
     assert {row.path.value for row in editor.rows} == {"type"}
-    editor.joined.value = "any"
-    editor.joined.value = "all"
-    assert editor.count.events == len(editor.matches)
+    editor._compose()
+    assert editor.filter == filter(asked)
 
 
 def test_a_condition_begins_with_what_is_not_ticked(editor: FilterEditor) -> None:
@@ -161,20 +160,44 @@ def test_a_log_of_countless_types_has_no_ticks(tmp_path: Path) -> None:
 
     assert editor.types.layout.display == "none"
     assert editor.rows[0].controls[0].value == "t7"
+    editor.filter = {}
+    editor.add.click()
+    assert editor.rows[0].path.value == "type"
     editor.close()
 
 
-def test_controls_are_used_again_for_another_path(editor: FilterEditor) -> None:
-    row = added(editor, "data.n", "above")
-    slider = row.controls[0]
+def test_the_order_of_what_was_written_stays(editor: FilterEditor) -> None:
+    editor.filter = {"data.n": {"$lt": 3}, "type": "paid", "data.vip": True}
+    written = editor.filter.to_json()
+
+    editor.rows[1].negated.value = True
+    editor.rows[1].negated.value = False
+
+    assert editor.filter.to_json() == written
+
+
+def test_the_picture_comes_before_the_controls_of_another_path(
+    editor: FilterEditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = added(editor, "data.n")
+    shown = []
+    original = editor._tell
+    monkeypatch.setattr(editor, "_tell", lambda text: shown.append(list(row.controls)) or original(text))
+    before = list(row.controls)
+
     row.path.value = "data.vip"
-    assert slider.layout.display == "none"
 
-    row.path.value = "data.n"
+    assert shown == [before]
+    assert row.controls[0].names == ["false", "true"]
+    assert editor.filter == filter({"data.vip": {"$in": [False, True]}})
 
-    assert row.controls[0] is slider
-    assert (slider.layout.display, slider.label) == (None, "at least")
-    assert editor.filter == filter({"data.n": {"$ne": None}})
+
+def test_a_number_past_all_doubles_is_left_to_the_document(editor: FilterEditor) -> None:
+    editor.filter = {"data.n": {"$lt": 3}}
+
+    editor.document.value = '{"data.n": {"$gte": 1' + 400 * "0" + "}}"
+
+    assert (editor.rows, editor.notice.text, editor.count.events) == ((), "", 0)
 
 
 def test_numbers_go_from_quantile_to_quantile(editor: FilterEditor) -> None:
