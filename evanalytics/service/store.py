@@ -248,9 +248,14 @@ class EventStore:
 
     def _insert(self, fresh: pl.DataFrame, hashes: Hashes) -> None:
         positions = np.arange(self.size, self.size + fresh.height)
-        with self._views(fresh=fresh.with_columns(pl.Series("seq", positions))) as cursor:
-            cursor.execute(_INSERT)
-        self._index().add(hashes, positions)
+        self._index().add(hashes, positions)  # first: what a reader sees is found by its id at once
+        try:
+            with self._views(fresh=fresh.with_columns(pl.Series("seq", positions))) as cursor:
+                cursor.execute(_INSERT)
+        except BaseException:
+            with self._indexing:
+                self._known = None  # it says more than there is
+            raise
         self.size += fresh.height
 
     def _conflicts(self, rows: pl.DataFrame, is_repeated: pl.Series) -> dict[int, str]:

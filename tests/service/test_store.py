@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ import pytest
 from evanalytics.event import Event
 from evanalytics.exceptions import ServiceError
 from evanalytics.service.client import PublishResult
-from evanalytics.service.positions import Hashes
+from evanalytics.service.positions import Hashes, PositionIndex
 from evanalytics.service.rows import frame_of_events
 from evanalytics.service.selection import Selection
 from evanalytics.service.store import EventStore
@@ -57,6 +58,25 @@ def test_positions_are_found_again_after_opening(tmp_path: Path) -> None:
     store = EventStore(str(tmp_path / "e.duckdb"), memory_limit="1GB")
 
     assert [store.position_of(one) for one in "abcd"] == [0, 1, 2, None]
+    store.close()
+
+
+def test_what_a_reader_sees_is_found_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = EventStore(":memory:", memory_limit="1GB")
+    add = PositionIndex.add
+    seen = []
+
+    def look_before_adding(index: PositionIndex, *entries: Any) -> None:
+        with ThreadPoolExecutor(1) as reader:
+            page = reader.submit(store.page, Selection(), after=None, limit=9).result()
+            seen.extend((reader.submit(store.position_of, event.id).result(), at) for at, event in page)
+        add(index, *entries)
+
+    monkeypatch.setattr(PositionIndex, "add", look_before_adding)
+    store.append(rows("ab"))
+    store.append(rows("cd"))
+
+    assert seen == [(0, 0), (1, 1)]
     store.close()
 
 
