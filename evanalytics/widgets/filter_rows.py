@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 import ipywidgets
 
@@ -155,9 +155,12 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
             for control in (self.negated, self.path, self.how, self.remove):
                 held.enter_context(control.hold_sync())
             self._name()
-            with self._quiet():
+            self._is_setting = True
+            try:
                 self.how.options = self._hows()
                 self.how.value = self._hows()[0]
+            finally:
+                self._is_setting = False
             self._follow(self.how.value)
 
     def _change_how(self, how: How | None) -> None:
@@ -179,15 +182,6 @@ class ConditionRow(ipywidgets.VBox):  # type: ignore[misc]
         replace_children(self._body, self._values.controls)
         for control, trait in self._values.watched:
             on_change(control, lambda _: self._changed(), self._notice, name=trait)
-
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """Let controls be set without following each of them."""
-        self._is_setting = True
-        try:
-            yield
-        finally:
-            self._is_setting = False
 
 
 def _listed(facet: Facet) -> str:

@@ -54,24 +54,19 @@ def test_a_quantile_is_chosen_by_keyboard(visit: Visit) -> None:
     visit.wait_for_another_than(was)
 
 
-def test_a_condition_is_negated_by_keyboard(visit: Visit) -> None:
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("not data.total", "$not"), ("order.completed, 4,670 events", "order.completed")],
+    ids=["negated", "type"],
+)
+def test_a_box_is_ticked_by_keyboard(visit: Visit, name: str, written: str) -> None:
     was = visit.said()
 
-    visit.page.get_by_role("checkbox", name="not data.total").focus()
+    visit.page.get_by_role("checkbox", name=name).focus()
     visit.page.keyboard.press("Space")
 
     visit.wait_for_another_than(was)
-    visit.page.wait_for_function(DOCUMENT_HAS, arg="$not", timeout=PATIENCE_MS)
-
-
-def test_a_type_is_ticked_by_keyboard(visit: Visit) -> None:
-    was = visit.said()
-
-    visit.page.get_by_role("checkbox", name="order.completed, 4,670 events").focus()
-    visit.page.keyboard.press("Space")
-
-    visit.wait_for_another_than(was)
-    visit.page.wait_for_function(DOCUMENT_HAS, arg="order.completed", timeout=PATIENCE_MS)
+    visit.page.wait_for_function(DOCUMENT_HAS, arg=written, timeout=PATIENCE_MS)
 
 
 def test_another_field_brings_its_own_controls(visit: Visit) -> None:
